@@ -8,6 +8,7 @@ pub mod codec;
 pub mod handle;
 pub mod ids;
 pub mod limits;
+pub mod policy;
 pub mod signing;
 pub mod vector;
 
