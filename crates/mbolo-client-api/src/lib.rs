@@ -6,6 +6,8 @@
 //! [`Update`]s, each of which says that something shown may have changed and carries its new state.
 //! Ids are strings in base32 (accounts, rooms) or hex (messages), opaque to a UI.
 
+pub mod tabs;
+
 use serde::{Deserialize, Serialize};
 
 /// A request with the number under which it is answered.

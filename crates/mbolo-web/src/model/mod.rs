@@ -1,0 +1,11 @@
+//! What the UI knows and decides, without a browser: every module here is data and pure functions.
+
+pub mod chats;
+pub mod link;
+pub mod look;
+pub mod qr;
+pub mod repeat;
+pub mod route;
+pub mod scroll;
+pub mod timeline;
+pub mod typing;
