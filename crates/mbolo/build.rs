@@ -1,0 +1,52 @@
+//! Lists the web client's files for embedding: what `cargo xtask web` left in `target/web-dist`, or nothing.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let dist = root.join(target).join("web-dist");
+    // Made if missing: cargo cannot watch what is not there, and would run this every time.
+    fs::create_dir_all(&dist)?;
+    let dist = dist.canonicalize()?;
+    println!("cargo:rerun-if-changed={}", dist.display());
+    println!("cargo:rerun-if-env-changed=CARGO_TARGET_DIR");
+
+    let mut paths = BTreeSet::new();
+    collect(&dist, "", &mut paths)?;
+    let mut table = String::from("&[\n");
+    for path in paths.iter().filter(|path| !path.ends_with(".br") && !path.ends_with(".gz")) {
+        let file = |path: &str| format!("include_bytes!({:?})", dist.join(path));
+        let compressed = |ending: &str| {
+            let path = format!("{path}{ending}");
+            if paths.contains(&path) { format!("Some({})", file(&path)) } else { "None".to_owned() }
+        };
+        let (brotli, gzip, plain) = (compressed(".br"), compressed(".gz"), file(path));
+        writeln!(
+            table,
+            "mbolo_server::Asset {{ path: {path:?}, plain: {plain}, brotli: {brotli}, gzip: {gzip} }},"
+        )
+        .map_err(io::Error::other)?;
+    }
+    table += "]\n";
+    let out =
+        env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
+    fs::write(out.join("web_client.rs"), table)
+}
+
+/// Paths below `dir` with forward slashes, relative to where it began.
+fn collect(dir: &Path, prefix: &str, paths: &mut BTreeSet<String>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &format!("{path}/"), paths)?;
+        } else {
+            paths.insert(path);
+        }
+    }
+    Ok(())
+}
