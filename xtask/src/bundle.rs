@@ -1,0 +1,46 @@
+//! The web client: two WASM files, bundled for serving into `target/web-dist`, where the binary takes it from.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+
+use crate::run::{cargo, target, workspace};
+
+/// Builds what has changed.
+pub fn build() -> Result<()> {
+    // One call for each: features of one must not find their way into the other.
+    for package in ["mbolo-web", "mbolo-web-worker"] {
+        cargo(&["build", "--profile", "web", "--target", "wasm32-unknown-unknown", "--package", package])
+            .args(&["--bin", package])
+            .run()?;
+    }
+    let wasm = |name: &str| target().join("wasm32-unknown-unknown/web").join(name);
+    let (ui, engine) = (wasm("mbolo-web.wasm"), wasm("mbolo-web-worker.wasm"));
+    let static_dir = workspace().join("crates/mbolo-web/static");
+    let out = target().join("web-dist");
+
+    let mut sources = vec![ui.clone(), engine.clone()];
+    sources.extend(files_of(&static_dir)?);
+    sources.extend(files_of(&workspace().join("crates/mbolo-web-bundle/src"))?);
+    if is_newer_than(&out.join("index.html"), &sources) {
+        eprintln!("target/web-dist is up to date");
+        return Ok(());
+    }
+    let arguments = [ui, engine, static_dir, out].map(|path| path.display().to_string());
+    cargo(&["run", "--package", "mbolo-web-bundle", "--"]).args(&arguments).run()
+}
+
+fn files_of(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))?;
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// Whether the file was written after all of `sources`.
+fn is_newer_than(file: &std::path::Path, sources: &[PathBuf]) -> bool {
+    let modified =
+        |path: &std::path::Path| -> Option<SystemTime> { fs::metadata(path).ok()?.modified().ok() };
+    let Some(written) = modified(file) else { return false };
+    sources.iter().all(|source| modified(source).is_some_and(|time| time < written))
+}

@@ -1,0 +1,87 @@
+//! What a fresh machine with rustup still lacks. Installed where that is possible without a question, else
+//! named exactly.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::run::{Run, on_path};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// A program, and the package that brings it in Debian and its relatives.
+struct Tool {
+    /// Any of these will do.
+    programs: &'static [&'static str],
+    package: &'static str,
+    why: &'static str,
+}
+
+const CLANG: Tool =
+    Tool { programs: &["clang"], package: "clang", why: "compiles SQLite to WASM for the web client" };
+
+const LLVM_AR: Tool =
+    Tool { programs: &["llvm-ar"], package: "llvm", why: "packs what clang compiled for the web client" };
+
+const BROWSER: Tool = Tool {
+    programs: &["chromium", "google-chrome", "chrome", "chromium-browser"],
+    package: "chromium",
+    why: "the browser of the browser tests",
+};
+
+const BROWSER_DRIVER: Tool =
+    Tool { programs: &["chromedriver"], package: "chromium-driver", why: "drives the browser of the tests" };
+
+/// The WASM target and a C compiler for it.
+pub fn for_the_web_client() -> Result<()> {
+    wasm_target()?;
+    tools(&[CLANG, LLVM_AR])
+}
+
+/// A browser and its driver as well.
+pub fn for_the_tests() -> Result<()> {
+    wasm_target()?;
+    tools(&[CLANG, LLVM_AR, BROWSER, BROWSER_DRIVER])
+}
+
+fn wasm_target() -> Result<()> {
+    let libraries = Run::new("rustc").args(&["--print", "target-libdir", "--target", WASM_TARGET]).output();
+    if libraries.is_some_and(|dir| Path::new(&dir).is_dir()) {
+        return Ok(());
+    }
+    if !on_path("rustup") {
+        bail!("the Rust target {WASM_TARGET} is missing: install it the way Rust was installed");
+    }
+    Run::new("rustup").args(&["target", "add", WASM_TARGET]).run()
+}
+
+fn tools(wanted: &[Tool]) -> Result<()> {
+    let missing: Vec<&Tool> = wanted.iter().filter(|tool| !tool.is_here()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        eprintln!("missing: {} ({})", tool.programs[0], tool.why);
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    let install = format!("apt-get install --yes --no-install-recommends {}", packages.join(" "));
+    if !on_path("apt-get") {
+        bail!("install {} with the package manager of this system, then try again", packages.join(", "));
+    }
+    if Run::new("id").args(&["-u"]).output().as_deref() != Some("0") {
+        bail!("run this, then try again:\n\n  sudo apt-get update && sudo {install}\n");
+    }
+    Run::new("apt-get").args(&["update"]).run()?;
+    let arguments: Vec<&str> = install.split(' ').skip(1).collect();
+    Run::new("apt-get").args(&arguments).env("DEBIAN_FRONTEND", "noninteractive").run()?;
+    match wanted.iter().find(|tool| !tool.is_here()) {
+        Some(tool) => bail!("{} is still missing after its package was installed", tool.programs[0]),
+        None => Ok(()),
+    }
+}
+
+impl Tool {
+    fn is_here(&self) -> bool {
+        self.programs.iter().any(|program| on_path(program))
+    }
+}
