@@ -39,7 +39,7 @@ pub fn all() -> Vec<Vector> {
 
 fn bodies() -> Vec<Vector> {
     [
-        ("text", "A text in answer to another", Body::Text(text())),
+        ("text", "A text in answer to another, encrypted anew", Body::Text(text())),
         ("reaction", "A reaction", Body::Reaction(reaction())),
         ("edit", "A changed text", Body::Edit(edit())),
         ("delete", "A message taken back", Body::Delete(content::Delete { message_id: message_id() })),
@@ -53,11 +53,16 @@ fn bodies() -> Vec<Vector> {
             message_id: message_id(),
             sent_at_ms: NOW_MS,
             in_reply_to: matches!(body, Body::Text(_)).then(message_ref),
+            resend_of: if matches!(body, Body::Text(_)) { entry_id() } else { Bytes::new() },
             body: Some(body),
         };
         message("mbolo.content.v1.Content", &format!("content/{name}"), about, &content)
     })
     .collect()
+}
+
+fn entry_id() -> Bytes {
+    Bytes::from_static(&[0xD0; 32])
 }
 
 fn text() -> content::Text {
@@ -81,7 +86,7 @@ fn room_state() -> content::RoomState {
 }
 
 fn resend() -> content::Resend {
-    content::Resend { entry_ids: vec![Bytes::from_static(&[0xD0; 32]), Bytes::from_static(&[0xD1; 32])] }
+    content::Resend { entry_ids: vec![entry_id(), Bytes::from_static(&[0xD1; 32])] }
 }
 
 fn read_position() -> content::ReadPosition {

@@ -2,7 +2,7 @@
 //! write a client in another language, and as a guard against a changed encoding.
 //!
 //! The files in `vectors/` are made from the code here. A test fails when they differ; if the change is
-//! meant, run the tests with `MBOLO_REGENERATE_VECTORS=1` and look at the difference.
+//! meant, run the tests with `MBOLO_BLESS=1` and look at the difference.
 
 mod content_vectors;
 mod frames;
@@ -43,7 +43,7 @@ fn check(file: &str, remark: &str, vectors: &[Vector]) {
     assert_eq!(names.len(), vectors.len(), "names in {file} are unique");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file);
     let made = mbolo_fuzz::print_vectors(remark, vectors);
-    if std::env::var_os("MBOLO_REGENERATE_VECTORS").is_some() {
+    if std::env::var_os("MBOLO_BLESS").is_some() {
         std::fs::write(&path, &made).expect("the file of vectors can be written");
     }
     let stored = std::fs::read_to_string(&path).expect("the file of vectors is there");
