@@ -6,9 +6,16 @@
 //! cut; when it returns an error other than [`EngineError::Unknown`], none of it is there, now or later.**
 //!
 //! * [`keys`] is the one place that says which tables exist and how their keys are laid out.
+//! * `FjallEngine` (feature `fjall`) is the embedded default: one process, one directory.
+//! * [`MemoryEngine`] is for tests that need no faults, [`FaultyEngine`] for those that do.
+//! * [`conformance`] is the suite that every engine passes.
 
 mod batch;
+pub mod conformance;
 mod error;
+mod faulty;
+#[cfg(feature = "fjall")]
+mod fjall_engine;
 pub mod keys;
 mod memory;
 mod overlay;
@@ -19,6 +26,9 @@ use bytes::Bytes;
 
 pub use batch::{Batch, Change};
 pub use error::EngineError;
+pub use faulty::{Fault, FaultyEngine, SimDisk};
+#[cfg(feature = "fjall")]
+pub use fjall_engine::{FjallEngine, FjallOptions};
 pub use memory::MemoryEngine;
 pub use overlay::{Overlay, Transaction};
 

@@ -119,14 +119,13 @@ impl Overlay {
         if start >= end {
             return Ok(None);
         }
-        let own = self
-            .changes
-            .range::<[u8], _>((Bound::Included(start), Bound::Excluded(end)))
-            .rev()
-            .find_map(|(key, change)| match change {
-                Change::Put(value) => Some((key.clone(), value.clone())),
-                Change::Delete => None,
-            });
+        let own =
+            self.changes.range::<[u8], _>((Bound::Included(start), Bound::Excluded(end))).rev().find_map(
+                |(key, change)| match change {
+                    Change::Put(value) => Some((key.clone(), value.clone())),
+                    Change::Delete => None,
+                },
+            );
         // The engine's last key may be one that is pending to be deleted: then the one before it counts.
         let mut end = Bytes::copy_from_slice(end);
         loop {
