@@ -129,15 +129,20 @@ settings! {
     /// Who may create an account: "open" (anyone, with a proof of work; an invite spares the work),
     /// "invite" (only with an invite) or "closed".
     signup: Signup = Signup::Open;
-    /// Leading zero bits that a sign-up's proof of work must show. 16 costs a phone about 0.1 s, each bit more doubles it.
-    pow_bits: u32 = 16;
-    /// Days that entries are kept for devices that have not fetched them. 0 keeps them for ever.
-    retention_days: u32 = 0;
-    /// Logins admitted a second, on average; the rest are told when to come back. Protects a cell that everyone
-    /// returns to at once.
-    login_rate: u32 = 2_000;
+    /// Leading zero bits that a sign-up's proof of work must show. 18 takes about a quarter of a second in a browser,
+    /// each bit more doubles it.
+    pow_bits: u32 = 18;
+    /// Days that entries are kept.
+    retention_days: u32 = 90;
+    /// Logins and sign-ups admitted a second, on average; the rest are told when to come back. Protects a cell that
+    /// everyone returns to at once.
+    login_rate: u32 = 3_000;
     /// Logins admitted at once before login_rate counts.
-    login_burst: u32 = 5_000;
+    login_burst: u32 = 2_000;
+    /// Entries that one session may publish a second, on average.
+    publish_rate: u32 = 5_000;
+    /// Entries that one session may publish at once before publish_rate counts.
+    publish_burst: u32 = 2_000;
     /// Connections in all. Each needs a file descriptor: keep it well below `ulimit -n`.
     max_connections: u32 = 15_000;
     /// Connections from one address (one /64 for IPv6). Addresses of this machine are not limited.
@@ -200,8 +205,11 @@ impl Config {
         if self.gateway_threads > 64 {
             return wrong("gateway_threads is at most 64");
         }
-        if self.login_rate == 0 || self.login_burst == 0 {
-            return wrong("login_rate and login_burst must be at least 1");
+        let rates = [self.login_rate, self.login_burst, self.publish_rate, self.publish_burst];
+        if rates.contains(&0) || self.retention_days == 0 {
+            return wrong(
+                "login_rate, login_burst, publish_rate, publish_burst and retention_days must be at least 1",
+            );
         }
         Ok(())
     }

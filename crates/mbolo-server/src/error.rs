@@ -37,6 +37,9 @@ pub enum ServeError {
     /// A key file does not hold a key.
     #[error("{0} is damaged: put back its copy from a backup (the server never makes a new key over an old one)")]
     KeyDamaged(PathBuf),
+    /// There is a store, but not the cell key it was made with.
+    #[error("{0} is missing, but there is a store: put the key back from a backup (without it this would be another cell)")]
+    KeyMissing(PathBuf),
     /// The store cannot be opened.
     #[error("the store in {path} cannot be opened: {message}; restore it from a backup, nothing was changed")]
     Store {
@@ -64,7 +67,7 @@ impl ServeError {
             Self::Config(_) => 2,
             Self::AddressInUse(_) | Self::CannotListen { .. } => 3,
             Self::DataInUse(_) => 4,
-            Self::DataUnusable { .. } | Self::KeyDamaged(_) | Self::Store { .. } => 5,
+            Self::DataUnusable { .. } | Self::KeyDamaged(_) | Self::KeyMissing(_) | Self::Store { .. } => 5,
             Self::Certificate(_) => 6,
             Self::StoreFailed(_) => 7,
             Self::Other(_) => 1,

@@ -1,20 +1,24 @@
 //! The runtime around the cell core: sockets, TLS, HTTP, metrics, configuration.
 //!
-//! One thread owns the core and the store; gateway threads own the connections. [`run`] starts them and returns when
-//! the server has stopped.
+//! One thread owns the core and the store (`core_loop`), a few own the connections (`gateway`). [`run`] starts them and
+//! returns when the server has stopped; [`Server`] is the same in two steps, for programs that do more than serve.
 
 mod assets;
+mod certificate;
 mod config;
+mod core_loop;
 mod error;
+mod gateway;
+mod keys;
+mod logging;
+mod metrics;
+mod server;
+mod shared;
 mod shutdown;
 
 pub use assets::{Asset, Assets};
 pub use config::{Config, ConfigError, Layer, LogFormat, Setting, SettingInfo, Signup, Tls, example, settings};
 pub use error::ServeError;
+pub use keys::mint_invite;
+pub use server::{Server, run};
 pub use shutdown::Shutdown;
-
-/// Runs a cell until `shutdown` is triggered or it cannot go on. Blocks.
-pub fn run(config: Config, assets: Assets, shutdown: Shutdown) -> Result<(), ServeError> {
-    let _ = (config, assets, shutdown);
-    Err(ServeError::Other("not yet".to_owned()))
-}

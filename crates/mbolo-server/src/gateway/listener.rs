@@ -1,0 +1,68 @@
+//! Sockets that accept.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// How long to leave a listener alone that cannot accept, for instance because no descriptor is free.
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// Serves /metrics and /healthz and nothing else, without TLS.
+    pub(crate) metrics_only: bool,
+    /// More may wait, but it is not its turn before that.
+    again_at: Option<Instant>,
+}
+
+/// Listens on `address`.
+pub(crate) fn bind(address: SocketAddr, metrics_only: bool) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // So that a restart does not wait for connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(Listener { socket: TcpListener::from_std(socket.into()), metrics_only, again_at: None })
+}
+
+impl Listener {
+    /// Accepts what waits, a bounded number at once. Returns what went wrong; then it is tried again after a pause.
+    pub(crate) fn accept(&mut self, accepted: &mut Vec<(TcpStream, SocketAddr)>) -> Option<io::Error> {
+        self.again_at = None;
+        while accepted.len() < AT_ONCE {
+            match self.socket.accept() {
+                Ok(connection) => accepted.push(connection),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // The one who knocked has left again.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                Err(error) => {
+                    self.again_at = Some(Instant::now() + PAUSE);
+                    return Some(error);
+                }
+            }
+        }
+        self.again_at = Some(Instant::now());
+        None
+    }
+
+    /// Whether it should be tried again now, without having been reported as ready.
+    pub(crate) fn is_due(&self) -> bool {
+        self.again_at.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// Connections that the system completes for us: a burst of people who return at once.
+const BACKLOG: i32 = 4096;
+
+/// Accepted in one turn, so that those who are served already do not wait for all the new ones.
+const AT_ONCE: usize = 256;

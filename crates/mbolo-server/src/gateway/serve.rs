@@ -1,0 +1,276 @@
+//! What connections say: requests, then frames.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+use mbolo_cell::{Event, SessionId};
+use mbolo_proto::limits::MAX_FRAME_BYTES;
+use mbolo_proto::{DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire};
+
+use super::Gateway;
+use super::connection::{HTTP_IDLE_S, LINGER_S, LOGIN_IDLE_S, Phase};
+use super::http::{self, BadRequest, Method, Request, Response, Upgrade};
+use super::websocket::{self, Message, Step};
+
+/// Largest frame of a device that has not logged in: a registration or login has less than 1 KiB.
+const MAX_BEFORE_LOGIN: usize = 16 * 1024;
+
+impl Gateway {
+    /// Takes what a connection sent.
+    pub(super) fn received(&mut self, key: usize, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.active_s = self.now_s;
+        connection.unanswered_pings = 0;
+        if connection.incomplete.is_empty() {
+            let used = self.take_all(key, bytes);
+            if let Some(connection) = self.connections.get_mut(key)
+                && used < bytes.len()
+            {
+                connection.incomplete.extend_from_slice(&bytes[used..]);
+            }
+        } else {
+            let mut joined = std::mem::take(&mut connection.incomplete);
+            joined.extend_from_slice(bytes);
+            let used = self.take_all(key, &joined);
+            if let Some(connection) = self.connections.get_mut(key)
+                && used < joined.len()
+            {
+                // A large frame that grows is not copied each time something comes.
+                if used > 0 {
+                    joined.drain(..used);
+                    joined.shrink_to_fit();
+                }
+                connection.incomplete = joined;
+            }
+        }
+    }
+
+    /// Takes requests and frames from the front of `bytes`; returns how much of it they were.
+    fn take_all(&mut self, key: usize, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while used < bytes.len() {
+            let Some(connection) = self.connections.get_mut(key) else { return bytes.len() };
+            let rest = &bytes[used..];
+            match connection.phase {
+                Phase::Http => match http::parse(rest) {
+                    Ok(Some((request, size))) => {
+                        used += size;
+                        self.answer(key, &request);
+                    }
+                    Ok(None) => return used,
+                    Err(error) => {
+                        let response = match error {
+                            BadRequest::Malformed => Response::text(400, "This is not HTTP/1.1."),
+                            BadRequest::TooLong => Response::text(431, "The request's head is too long."),
+                        };
+                        self.respond(key, response, false, false);
+                        return bytes.len();
+                    }
+                },
+                Phase::Session { authenticated } => {
+                    let limit = if authenticated { MAX_FRAME_BYTES } else { MAX_BEFORE_LOGIN };
+                    match connection.assembler.step(rest, limit) {
+                        Ok(Step::Incomplete { .. }) => return used,
+                        Ok(Step::Frame { used: size, message }) => {
+                            used += size;
+                            if let Some(message) = message {
+                                self.message(key, message);
+                            }
+                        }
+                        Err(websocket::Violation::TooLarge) => {
+                            connection.phase = Phase::Refused;
+                            connection.since_s = self.now_s;
+                            let session = connection.session;
+                            self.look_again(key, self.now_s + LINGER_S);
+                            self.events
+                                .push(Event::Malformed { session, error: DecodeError::TooLarge(limit + 1) });
+                            return bytes.len();
+                        }
+                        Err(violation) => {
+                            self.end_session(key, violation.close_code());
+                            return bytes.len();
+                        }
+                    }
+                }
+                Phase::Refused | Phase::Ending | Phase::Lingering => return bytes.len(),
+            }
+        }
+        used
+    }
+
+    fn message(&mut self, key: usize, message: Message) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let session = connection.session;
+        match message {
+            Message::Binary(bytes) => {
+                self.counts.frames_received += 1;
+                self.event_bytes += bytes.len();
+                self.events.push(match decode_client_frame(bytes) {
+                    Ok(frame) => Event::Frame { session, frame },
+                    Err(error) => Event::Malformed { session, error },
+                });
+            }
+            Message::Ping(payload) => {
+                if connection.queue.bytes() <= self.shared.limits.send_queue_bytes {
+                    connection.queue.push_raw(websocket::pong(&payload));
+                    self.flush_later(key);
+                } else {
+                    self.too_slow(key);
+                }
+            }
+            Message::Pong => {}
+            Message::Close => self.end_session(key, websocket::CLOSE_NORMAL),
+        }
+    }
+
+    fn answer(&mut self, key: usize, request: &Request) {
+        self.shared.metrics.http_requests.fetch_add(1, Relaxed);
+        let Some(connection) = self.connections.get(key) else { return };
+        let metrics_only = connection.metrics_only;
+        // A proxy on this machine must not open the metrics to the world.
+        let may_see_metrics =
+            metrics_only || (self.shared.local_metrics && connection.place.is_none() && !request.forwarded);
+        let response = match request.path.as_str() {
+            path if path == SESSION_PATH && !metrics_only => match &request.upgrade {
+                Upgrade::WebSocket { accept } => return self.begin_session(key, accept),
+                Upgrade::None => Response::text(426, "This is where devices connect by WebSocket.")
+                    .with_header("Upgrade", "websocket"),
+                Upgrade::WrongVersion => {
+                    Response::text(426, "Only version 13 of the WebSocket protocol is spoken here.")
+                        .with_header("Sec-WebSocket-Version", "13")
+                }
+                Upgrade::Invalid => Response::text(400, "The WebSocket handshake is not as RFC 6455 has it."),
+            },
+            _ if request.method == Method::Other => {
+                Response::text(405, "Only GET and HEAD are known here.").with_header("Allow", "GET, HEAD")
+            }
+            path if path.ends_with("/session") && request.upgrade != Upgrade::None => Response::text(
+                404,
+                &format!("This cell speaks version {PROTOCOL_VERSION} of the session protocol, at {SESSION_PATH}."),
+            ),
+            "/healthz" => self.health(),
+            "/metrics" if may_see_metrics => Response {
+                status: 200,
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                body: self.shared.metrics.render(&self.shared.stats()).into(),
+                headers: "Cache-Control: no-store\r\n".to_owned(),
+            },
+            _ if metrics_only => Response::text(404, "There is /metrics and /healthz here."),
+            _ => self.shared.site.respond(request).unwrap_or_else(|| Response::text(404, "There is nothing here.")),
+        };
+        self.respond(key, response, request.keep_alive, request.method == Method::Head);
+    }
+
+    fn health(&self) -> Response {
+        let status = if self.shared.stopping.load(Relaxed) {
+            "stopping"
+        } else if self.shared.stats().read_only {
+            "read_only"
+        } else {
+            "ok"
+        };
+        let body = format!(
+            "{{\"status\":\"{status}\",\"version\":\"{}\",\"cell\":\"{}\"}}\n",
+            env!("CARGO_PKG_VERSION"),
+            self.shared.cell_id
+        );
+        Response {
+            status: 200,
+            content_type: "application/json",
+            body: body.into(),
+            headers: "Cache-Control: no-store\r\n".to_owned(),
+        }
+    }
+
+    fn respond(&mut self, key: usize, response: Response, keep_alive: bool, head_only: bool) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.queue.bytes() > self.shared.limits.send_queue_bytes {
+            return self.too_slow(key);
+        }
+        connection.queue.push_raw(response.head(keep_alive));
+        if !head_only && !response.body.is_empty() {
+            connection.queue.push_raw(response.body);
+        }
+        if !keep_alive {
+            connection.phase = Phase::Ending;
+        }
+        self.flush_later(key);
+    }
+
+    fn begin_session(&mut self, key: usize, accept: &str) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let mut nonce = [0; 32];
+        if let Err(error) = getrandom::fill(&mut nonce) {
+            tracing::error!(%error, "the system gives no randomness");
+            return self.remove(key);
+        }
+        let session = connection.session;
+        connection.phase = Phase::Session { authenticated: false };
+        connection.since_s = self.now_s;
+        connection.queue.push_raw(http::switching_protocols(accept));
+        self.look_again(key, self.now_s + LOGIN_IDLE_S);
+        self.events.push(Event::Opened { session, nonce });
+        self.flush_later(key);
+    }
+
+    /// Queues a frame of the core. A session that is gone, or ending, does not get it.
+    pub(super) fn send(&mut self, session: SessionId, frame: Bytes) {
+        let key = key_of(session);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.session != session || !connection.phase.core_knows() {
+            return;
+        }
+        if connection.queue.bytes() > self.shared.limits.send_queue_bytes {
+            return self.too_slow(key);
+        }
+        if connection.phase == (Phase::Session { authenticated: false }) && is_session_ready(&frame) {
+            connection.phase = Phase::Session { authenticated: true };
+        }
+        self.counts.frames_sent += 1;
+        connection.queue.reuse(&mut self.spare);
+        connection.queue.push_message(frame);
+        self.flush_later(key);
+    }
+
+    /// The core closes a session.
+    pub(super) fn close_session(&mut self, session: SessionId) {
+        let key = key_of(session);
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.session == session
+            && connection.phase.core_knows()
+        {
+            self.end_session(key, websocket::CLOSE_NORMAL);
+        }
+    }
+
+    /// Closes a session after what waits for it, with this status code.
+    pub(super) fn end_session(&mut self, key: usize, code: u16) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.phase.core_knows() {
+            self.events.push(Event::Closed { session: connection.session });
+        }
+        connection.queue.push_raw(websocket::close(code));
+        connection.phase = Phase::Ending;
+        connection.active_s = self.now_s;
+        self.look_again(key, self.now_s + HTTP_IDLE_S);
+        self.flush_later(key);
+    }
+
+    /// More waits for this connection than may. It gets nothing more: it comes back and goes on from its position.
+    fn too_slow(&mut self, key: usize) {
+        self.shared.metrics.slow_readers.fetch_add(1, Relaxed);
+        tracing::info!("a connection was closed because it does not read");
+        self.remove(key);
+    }
+}
+
+/// The connection of a session of this gateway; see [`Gateway::new_session`].
+fn key_of(session: SessionId) -> usize {
+    session.0 as usize & 0xFF_FFFF
+}
+
+/// Whether this frame tells a device that it is logged in. Only asked until it is, so for a frame or two.
+fn is_session_ready(frame: &Bytes) -> bool {
+    decode_server_frame(frame.clone())
+        .is_ok_and(|frame| matches!(frame.body, Some(wire::server_frame::Body::SessionReady(_))))
+}

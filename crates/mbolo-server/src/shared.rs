@@ -1,0 +1,129 @@
+//! What all threads of a server look at.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use mbolo_cell::Stats;
+use mbolo_proto::CellId;
+
+use crate::assets::Site;
+use crate::metrics::Metrics;
+
+/// One server's common state.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) metrics: Metrics,
+    pub(crate) site: Site,
+    pub(crate) cell_id: CellId,
+    /// The server is on its way down.
+    pub(crate) stopping: AtomicBool,
+    /// /metrics is also on the main port, for this machine.
+    pub(crate) local_metrics: bool,
+    pub(crate) limits: Limits,
+    stats: Mutex<Stats>,
+    addresses: Mutex<HashMap<Neighbourhood, u32>>,
+}
+
+/// The configured limits that gateways keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections: u64,
+    pub(crate) connections_per_address: u32,
+    pub(crate) send_queue_bytes: usize,
+}
+
+/// Addresses that count as one: an IPv4 address or an IPv6 /64. `None` for this machine, which is not limited.
+pub(crate) type Place = Option<Neighbourhood>;
+
+/// See [`Place`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Neighbourhood(u64);
+
+/// Where an address belongs.
+pub(crate) fn place_of(address: IpAddr) -> Place {
+    match address.to_canonical() {
+        address if address.is_loopback() => None,
+        IpAddr::V4(address) => Some(Neighbourhood(u64::from(address.to_bits()))),
+        IpAddr::V6(address) => Some(Neighbourhood((address.to_bits() >> 64) as u64)),
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(site: Site, cell_id: CellId, local_metrics: bool, limits: Limits) -> Self {
+        Self {
+            metrics: Metrics::default(),
+            site,
+            cell_id,
+            stopping: AtomicBool::new(false),
+            local_metrics,
+            limits,
+            stats: Mutex::default(),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// The core's counters after its last batch.
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_stats(&self, stats: Stats) {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
+    }
+
+    /// Counts a new connection from `place`; false if there may be no more.
+    pub(crate) fn admit(&self, place: Place) -> bool {
+        if self.metrics.connections.fetch_add(1, Relaxed) >= self.limits.connections {
+            self.metrics.connections.fetch_sub(1, Relaxed);
+            return false;
+        }
+        let Some(place) = place else { return true };
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(place).or_default();
+        if *count >= self.limits.connections_per_address {
+            self.metrics.connections.fetch_sub(1, Relaxed);
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    /// Takes back one [`Shared::admit`].
+    pub(crate) fn release(&self, place: Place) {
+        self.metrics.connections.fetch_sub(1, Relaxed);
+        let Some(place) = place else { return };
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&place) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&place);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assets::Assets;
+
+    #[test]
+    fn one_address_gets_only_its_share_and_this_machine_is_free() {
+        let limits = Limits { connections: 5, connections_per_address: 2, send_queue_bytes: 0 };
+        let shared = Shared::new(Site::new(Assets::default(), None), CellId([0; 32]), true, limits);
+        let place = |text: &str| place_of(text.parse().unwrap());
+        assert_eq!(place("2001:db8:0:1::1"), place("2001:db8:0:1:ffff::2"));
+        assert_ne!(place("2001:db8:0:1::1"), place("2001:db8:0:2::1"));
+        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+
+        assert!(shared.admit(place("192.0.2.1")) && shared.admit(place("192.0.2.1")));
+        assert!(!shared.admit(place("192.0.2.1")));
+        shared.release(place("192.0.2.1"));
+        assert!(shared.admit(place("192.0.2.1")));
+        assert!((0..3).all(|_| shared.admit(place("127.0.0.1"))));
+        assert!(!shared.admit(place("127.0.0.1")), "five in all");
+        assert_eq!(shared.metrics.connections.load(Relaxed), 5);
+    }
+}
