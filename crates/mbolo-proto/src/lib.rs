@@ -19,7 +19,7 @@ pub mod wire {
 }
 
 /// What members say to each other inside the encryption, package `mbolo.content.v1`.
-#[allow(missing_docs, clippy::doc_markdown)]
+#[allow(missing_docs, clippy::doc_markdown, clippy::module_inception)]
 pub mod content {
     include!(concat!(env!("OUT_DIR"), "/mbolo.content.v1.rs"));
 }
