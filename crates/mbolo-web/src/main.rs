@@ -1,3 +1,6 @@
 //! The start of the UI in a page. Natively there is nothing to start.
 
-fn main() {}
+fn main() {
+    #[cfg(target_arch = "wasm32")]
+    mbolo_web::ui::start();
+}

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource, FluentValue};
-use unic_langid::{LanguageIdentifier, langid};
+use unic_langid::LanguageIdentifier;
 
 /// A language the UI speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +53,7 @@ impl Language {
     }
 
     fn id(self) -> LanguageIdentifier {
-        match self {
-            Self::English => langid!("en"),
-            Self::French => langid!("fr"),
-        }
+        self.tag().parse().unwrap_or_default()
     }
 }
 
@@ -69,7 +66,8 @@ pub struct Texts {
 impl Texts {
     /// Reads the language's file, which is part of the program and tested to be whole.
     pub fn new(language: Language) -> Self {
-        let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(readable, _)| readable);
+        let resource =
+            FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(readable, _)| readable);
         let mut bundle = FluentBundle::new(vec![language.id()]);
         // Marks around every inserted name would show in titles and attributes; names keep their direction by `dir=auto`.
         bundle.set_use_isolating(false);
@@ -129,7 +127,8 @@ mod tests {
     use std::path::Path;
 
     fn keys(language: Language) -> BTreeSet<String> {
-        let lines = language.source().lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        let lines =
+            language.source().lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
         lines.filter_map(|line| line.split_once(" =")).map(|(key, _)| key.to_owned()).collect()
     }
 
@@ -147,11 +146,22 @@ mod tests {
     #[test]
     fn both_languages_are_whole_and_say_the_same_things() {
         for language in Language::ALL {
-            assert!(FluentResource::try_new(language.source().to_owned()).is_ok(), "{language:?} does not parse");
+            assert!(
+                FluentResource::try_new(language.source().to_owned()).is_ok(),
+                "{language:?} does not parse"
+            );
         }
         let (english, french) = (keys(Language::English), keys(Language::French));
-        assert_eq!(english.difference(&french).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in French");
-        assert_eq!(french.difference(&english).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in English");
+        assert_eq!(
+            english.difference(&french).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in French"
+        );
+        assert_eq!(
+            french.difference(&english).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "missing in English"
+        );
     }
 
     #[test]
@@ -162,7 +172,8 @@ mod tests {
         let mut asked = 0;
         for call in ["t(\"", "t_with(\""] {
             for (start, _) in source.match_indices(call) {
-                let preceded_by_name = source[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+                let preceded_by_name =
+                    source[..start].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
                 let key = source[start + call.len()..].split('"').next().expect("a literal");
                 if !preceded_by_name {
                     asked += 1;
@@ -177,7 +188,9 @@ mod tests {
     fn counts_have_their_plurals() {
         let english = Texts::new(Language::English);
         let french = Texts::new(Language::French);
-        let name = |texts: &Texts, count: u32| texts.get("chats-link-unread", &[("name", "Awa".into()), ("count", count.into())]);
+        let name = |texts: &Texts, count: u32| {
+            texts.get("chats-link-unread", &[("name", "Awa".into()), ("count", count.into())])
+        };
         assert_eq!(name(&english, 2), "Awa, 2 unread messages");
         assert_eq!(name(&english, 1), "Awa, 1 unread message");
         assert_eq!(name(&french, 1), "Awa, 1 message non lu");

@@ -50,15 +50,20 @@ impl Chats {
         let wanted: Vec<String> = query.split_whitespace().map(fold).collect();
         let matches = |chat: &&Chat| {
             let handle = chat.peer.as_ref().and_then(|peer| peer.handle.as_deref()).unwrap_or_default();
-            let words: Vec<String> =
-                chat.name.split_whitespace().chain([handle]).map(|word| fold(word.trim_start_matches('@'))).collect();
+            let words: Vec<String> = chat
+                .name
+                .split_whitespace()
+                .chain([handle])
+                .map(|word| fold(word.trim_start_matches('@')))
+                .collect();
             wanted.iter().all(|want| words.iter().any(|word| word.starts_with(want.trim_start_matches('@'))))
         };
         self.list.iter().filter(matches).map(|chat| chat.room.clone()).collect()
     }
 
     fn sort(&mut self) {
-        self.list.sort_by(|a, b| b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room)));
+        self.list
+            .sort_by(|a, b| b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room)));
     }
 }
 
@@ -111,7 +116,8 @@ mod tests {
 
     #[test]
     fn search_looks_at_the_beginnings_of_words_and_not_at_accents() {
-        let chats = Chats::new(vec![chat("a", "Élodie Mba", 1), chat("b", "Famille Élodie", 2), chat("c", "Ben", 3)]);
+        let chats =
+            Chats::new(vec![chat("a", "Élodie Mba", 1), chat("b", "Famille Élodie", 2), chat("c", "Ben", 3)]);
         assert_eq!(chats.find("elo"), ["b", "a"]);
         assert_eq!(chats.find("mb él"), ["a"]);
         assert_eq!(chats.find("lodie").len(), 0);

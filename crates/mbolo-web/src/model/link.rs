@@ -39,7 +39,12 @@ mod tests {
     #[test]
     fn a_handle_is_found_in_whatever_a_person_pastes() {
         for text in [
-            "awa", "@awa", "  @Awa ", "https://cell.example/@awa", "http://127.0.0.1:8080/@awa/", "cell.example/@awa?utm=1",
+            "awa",
+            "@awa",
+            "  @Awa ",
+            "https://cell.example/@awa",
+            "http://127.0.0.1:8080/@awa/",
+            "cell.example/@awa?utm=1",
             "https://cell.example/#@awa",
         ] {
             assert_eq!(handle_of(text).as_deref(), Some("awa"), "{text}");
@@ -48,7 +53,15 @@ mod tests {
 
     #[test]
     fn a_text_without_a_handle_is_refused() {
-        for text in ["", "  ", "@", "https://cell.example/", "https://cell.example/about", "awa nkoghe", "https://a@cell.example/x"] {
+        for text in [
+            "",
+            "  ",
+            "@",
+            "https://cell.example/",
+            "https://cell.example/about",
+            "awa nkoghe",
+            "https://a@cell.example/x",
+        ] {
             assert_eq!(handle_of(text), None, "{text}");
         }
     }

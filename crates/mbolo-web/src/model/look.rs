@@ -13,14 +13,17 @@ pub fn initials(name: &str) -> String {
 
 /// A stable colour number for an id. FNV-1a: any spread will do, but it must never change.
 pub fn hue(id: &str) -> u32 {
-    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash =
+        id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     hash % HUES
 }
 
 /// The beginning of a text on one line, at most `limit` characters.
 pub fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
-    for (count, c) in text.split_whitespace().flat_map(|word| [" ", word]).flat_map(str::chars).skip(1).enumerate() {
+    for (count, c) in
+        text.split_whitespace().flat_map(|word| [" ", word]).flat_map(str::chars).skip(1).enumerate()
+    {
         if count == limit {
             line.push('…');
             break;

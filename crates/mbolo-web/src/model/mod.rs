@@ -2,6 +2,7 @@
 
 pub mod chats;
 pub mod link;
+pub mod linkify;
 pub mod look;
 pub mod qr;
 pub mod repeat;

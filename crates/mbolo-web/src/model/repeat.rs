@@ -21,7 +21,9 @@ pub enum Repeat {
 pub fn after_takeover(request: &Request) -> Repeat {
     match request {
         Request::SendText { .. } => Repeat::UnlessThere,
-        Request::CreateGroup { .. } | Request::SignUp { .. } | Request::Recover { .. } | Request::SignOut => Repeat::Ask,
+        Request::CreateGroup { .. } | Request::SignUp { .. } | Request::Recover { .. } | Request::SignOut => {
+            Repeat::Ask
+        }
         _ => Repeat::Again,
     }
 }

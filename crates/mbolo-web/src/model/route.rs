@@ -21,7 +21,9 @@ impl Route {
     pub fn parse(fragment: &str) -> Self {
         let mut parts = fragment.trim_start_matches('#').trim_matches('/').split('/');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some("c"), Some(room), rest) if !room.is_empty() => Self::Chat { room: room.into(), details: rest == Some("details") },
+            (Some("c"), Some(room), rest) if !room.is_empty() => {
+                Self::Chat { room: room.into(), details: rest == Some("details") }
+            }
             _ => Self::Home,
         }
     }

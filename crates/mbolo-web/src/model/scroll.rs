@@ -62,6 +62,16 @@ impl Heights {
         Some(keys[..index].iter().map(|k| self.of(k)).sum())
     }
 
+    /// The row at `y` pixels from the top of all rows.
+    pub fn row_at(&self, keys: &[String], y: f64) -> Option<String> {
+        let mut bottom = 0.0;
+        let at = |key: &&String| {
+            bottom += self.of(key);
+            bottom > y
+        };
+        keys.iter().find(at).cloned()
+    }
+
     /// The rows to draw for a viewport that is `height` pixels high and held by `anchor`.
     pub fn window(&self, keys: &[String], anchor: &Anchor, height: f64) -> Window {
         let total: f64 = keys.iter().map(|key| self.of(key)).sum();
@@ -139,6 +149,9 @@ mod tests {
         assert!(!heights.measured("r0", 500.2));
         assert_eq!(heights.top_of(&keys, "r2"), Some(500.0 + GUESS));
         assert_eq!(heights.top_of(&keys, "gone"), None);
+        assert_eq!(heights.row_at(&keys, 499.0).as_deref(), Some("r0"));
+        assert_eq!(heights.row_at(&keys, 500.0).as_deref(), Some("r1"));
+        assert_eq!(heights.row_at(&keys, 1e9), None);
     }
 
     #[test]

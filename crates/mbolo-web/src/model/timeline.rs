@@ -66,13 +66,29 @@ impl Timeline {
         self.loaded = true;
     }
 
+    /// Takes the newest page, perhaps after a pause. If it does not meet what is known, that is forgotten:
+    /// the messages between are loaded again on the way back.
+    pub fn put_newest(&mut self, messages: Vec<Message>, more: bool) {
+        let meets =
+            self.loaded && (!more || messages.iter().any(|message| self.positions.contains_key(&message.id)));
+        if meets {
+            let more = self.more;
+            self.put_page(messages, more);
+        } else {
+            self.messages.clear();
+            self.positions.clear();
+            self.put_page(messages, more);
+        }
+    }
+
     /// Takes an update. Returns whether it was a new message at the end.
     pub fn put(&mut self, message: Message) -> bool {
         if !self.loaded {
             return false;
         }
         let known = self.positions.contains_key(&message.id);
-        let older_than_all = self.messages.keys().next().is_some_and(|(oldest, _)| message.position < *oldest);
+        let older_than_all =
+            self.messages.keys().next().is_some_and(|(oldest, _)| message.position < *oldest);
         if !known && self.more && older_than_all {
             return false;
         }
@@ -183,7 +199,13 @@ pub(crate) mod tests {
         Message {
             id: format!("m{position}"),
             position,
-            sender: Member { account: sender.into(), name: sender.into(), handle: None, admin: false, me: sender == "me" },
+            sender: Member {
+                account: sender.into(),
+                name: sender.into(),
+                handle: None,
+                admin: false,
+                me: sender == "me",
+            },
             at_ms,
             body: Body::Text { text: format!("text {position}") },
             edited: false,
@@ -212,13 +234,20 @@ pub(crate) mod tests {
     #[test]
     fn messages_of_one_sender_close_together_are_one_group() {
         let timeline = loaded(
-            vec![message(1, "awa", 0), message(2, "awa", 1_000), message(3, "me", 2_000), message(4, "me", 2_000 + GROUP_GAP_MS)],
+            vec![
+                message(1, "awa", 0),
+                message(2, "awa", 1_000),
+                message(3, "me", 2_000),
+                message(4, "me", 2_000 + GROUP_GAP_MS),
+            ],
             false,
         );
         let shape: Vec<_> = timeline
             .rows(day)
             .into_iter()
-            .filter_map(|row| if let Row::Message { first, last, .. } = row { Some((first, last)) } else { None })
+            .filter_map(
+                |row| if let Row::Message { first, last, .. } = row { Some((first, last)) } else { None },
+            )
             .collect();
         assert_eq!(shape, [(true, false), (false, true), (true, true), (true, true)]);
     }
@@ -278,8 +307,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn after_a_long_pause_the_newest_page_leaves_no_hole() {
+        let mut timeline = loaded((1..=5).map(|n| message(n, "awa", n)).collect(), false);
+        timeline.put_newest((4..=8).map(|n| message(n, "awa", n)).collect(), true);
+        assert_eq!((timeline.oldest(), timeline.len(), timeline.more), (Some(1), 8, false));
+        timeline.put_newest((20..=25).map(|n| message(n, "awa", n)).collect(), true);
+        assert_eq!((timeline.oldest(), timeline.len(), timeline.more), (Some(20), 6, true));
+    }
+
+    #[test]
     fn the_unread_marker_stands_before_the_first_unread_message_of_another() {
-        let mut timeline = loaded(vec![message(1, "awa", 1), message(2, "awa", 2), message(3, "me", 3), message(4, "awa", 4)], false);
+        let mut timeline = loaded(
+            vec![message(1, "awa", 1), message(2, "awa", 2), message(3, "me", 3), message(4, "awa", 4)],
+            false,
+        );
         timeline.mark_unread(2);
         assert_eq!(timeline.unread_from.as_deref(), Some("m2"));
         let rows = timeline.rows(day);

@@ -24,12 +24,14 @@ impl Typing {
 
     /// Forgets those who have been silent. Returns whether anything changed.
     pub fn expire(&mut self, now_ms: u64) -> bool {
-        let before: usize = self.rooms.values().map(BTreeMap::len).sum();
+        let count =
+            |rooms: &BTreeMap<String, BTreeMap<_, _>>| rooms.values().map(BTreeMap::len).sum::<usize>();
+        let before = count(&self.rooms);
         for people in self.rooms.values_mut() {
             people.retain(|_, (_, until_ms)| *until_ms > now_ms);
         }
         self.rooms.retain(|_, people| !people.is_empty());
-        before != self.rooms.values().map(BTreeMap::len).sum()
+        before != count(&self.rooms)
     }
 
     /// Names of those who type in a room.

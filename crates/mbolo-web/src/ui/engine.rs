@@ -1,0 +1,196 @@
+//! The way to the engine: requests out, replies and updates in.
+//!
+//! One tab holds the Web Lock and starts the worker; all tabs, that one included, talk to the worker over one
+//! `BroadcastChannel`. When the tab with the worker closes, another gets the lock and starts its own on the
+//! same store. Requests that the old engine left unanswered are then dealt with as `model::repeat` decides,
+//! so that nothing a person did is lost or done twice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use mbolo_client_api::tabs::{CALL_COUNT_BITS, CHANNEL, LOCK, StartProblem, TabMessage};
+use mbolo_client_api::{Call, Failure, Output, Reply, Request, Update};
+use wasm_bindgen::prelude::*;
+use web_sys::{BroadcastChannel, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::dom;
+use crate::model::repeat::{self, Repeat};
+
+/// What the engine does unasked.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// It is open; `again` if another one was before, whose last updates may be lost.
+    Ready {
+        /// Not the first engine this page knows.
+        again: bool,
+    },
+    /// It cannot open its store.
+    Failed(StartProblem, String),
+    /// Something changed.
+    Update(Box<Update>),
+    /// The profile was deleted.
+    SignedOut,
+}
+
+struct Pending {
+    request: Request,
+    asked_at_ms: u64,
+    answer: oneshot::Sender<Result<Reply, Failure>>,
+}
+
+struct Bridge {
+    channel: BroadcastChannel,
+    listener: Rc<dyn Fn(News)>,
+    next: Cell<u64>,
+    engine: Cell<Option<u32>>,
+    pending: RefCell<BTreeMap<u64, Pending>>,
+}
+
+thread_local! {
+    static BRIDGE: RefCell<Option<Rc<Bridge>>> = const { RefCell::new(None) };
+    static LEADER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Pauses before a crashed worker is started again, doubled each time up to the last.
+const RESTART_MS: [i32; 5] = [300, 1_000, 3_000, 10_000, 30_000];
+
+/// Joins the other tabs, or starts the engine if there are none. `listener` hears all [`News`].
+pub fn start(listener: impl Fn(News) + 'static) -> Result<(), JsValue> {
+    let channel = BroadcastChannel::new(CHANNEL)?;
+    let tab = (js_sys::Math::random() * f64::from(1 << 20)) as u64;
+    let bridge = Rc::new(Bridge {
+        channel,
+        listener: Rc::new(listener),
+        next: Cell::new(tab << CALL_COUNT_BITS),
+        engine: Cell::new(None),
+        pending: RefCell::default(),
+    });
+    let hears = bridge.clone();
+    let callback = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let message = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
+        if let Some(message) = message {
+            hears.hear(message);
+        }
+    });
+    bridge.channel.set_onmessage(Some(callback.into_js_value().unchecked_ref()));
+    bridge.say(&TabMessage::Hello);
+    BRIDGE.with(|cell| *cell.borrow_mut() = Some(bridge));
+    dom::hold_lock(LOCK, || {
+        LEADER.set(true);
+        spawn_worker(0);
+    })
+}
+
+/// Whether the worker is this tab's.
+pub fn is_leader() -> bool {
+    LEADER.get()
+}
+
+/// Asks the engine. Waits for as long as it takes: an engine that is not there yet answers when it is.
+pub async fn call(request: Request) -> Result<Reply, Failure> {
+    let Some(bridge) = BRIDGE.with(|cell| cell.borrow().clone()) else { return Err(internal()) };
+    let (answer, answered) = oneshot::channel();
+    bridge.ask(Pending { request, asked_at_ms: dom::now_ms(), answer });
+    answered.await.unwrap_or_else(|_| Err(internal()))
+}
+
+impl Bridge {
+    fn say(&self, message: &TabMessage) {
+        if let Ok(text) = serde_json::to_string(message) {
+            let _ = self.channel.post_message(&text.into());
+        }
+    }
+
+    fn ask(&self, pending: Pending) {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        if self.engine.get().is_some() {
+            self.say(&TabMessage::Call { call: Call { id, request: pending.request.clone() } });
+        }
+        self.pending.borrow_mut().insert(id, pending);
+    }
+
+    fn hear(self: &Rc<Self>, message: TabMessage) {
+        match message {
+            TabMessage::Ready { engine } if self.engine.get() != Some(engine) => {
+                let before = self.engine.replace(Some(engine));
+                let unanswered = std::mem::take(&mut *self.pending.borrow_mut());
+                (self.listener)(News::Ready { again: before.is_some() });
+                for pending in unanswered.into_values() {
+                    match before {
+                        // Nobody has heard it yet.
+                        None => self.ask(pending),
+                        Some(_) => self.ask_again(pending),
+                    }
+                }
+            }
+            TabMessage::Output { output: Output::Reply { id, result } } => {
+                let pending = self.pending.borrow_mut().remove(&id);
+                if let Some(pending) = pending {
+                    let _ = pending.answer.send(result);
+                }
+            }
+            TabMessage::Output { output: Output::Update { update } } => {
+                (self.listener)(News::Update(Box::new(update)))
+            }
+            TabMessage::Failed { problem, detail } => (self.listener)(News::Failed(problem, detail)),
+            TabMessage::SignedOut => (self.listener)(News::SignedOut),
+            TabMessage::Ready { .. } | TabMessage::Hello | TabMessage::Call { .. } => {}
+        }
+    }
+
+    fn ask_again(self: &Rc<Self>, pending: Pending) {
+        match repeat::after_takeover(&pending.request) {
+            Repeat::Again => self.ask(pending),
+            Repeat::Ask => {
+                let _ = pending.answer.send(Err(internal()));
+            }
+            Repeat::UnlessThere => {
+                let bridge = self.clone();
+                wasm_bindgen_futures::spawn_local(async move { bridge.send_unless_there(pending).await });
+            }
+        }
+    }
+
+    async fn send_unless_there(self: Rc<Self>, pending: Pending) {
+        let Request::SendText { room, text, .. } = &pending.request else { return };
+        let newest = call(Request::GetMessages { room: room.clone(), before: None, limit: 50 }).await;
+        if let Ok(Reply::Messages { messages, .. }) = &newest
+            && let Some(message) = repeat::find_sent(messages, text, pending.asked_at_ms)
+        {
+            let _ = pending.answer.send(Ok(Reply::Sent { message: message.clone() }));
+            return;
+        }
+        self.ask(pending);
+    }
+}
+
+fn internal() -> Failure {
+    Failure { code: "internal".into(), message: "The app was interrupted. Please try again.".into() }
+}
+
+/// Starts the worker in this tab, and again whenever it dies.
+fn spawn_worker(attempt: usize) {
+    let data = |name: &str| {
+        dom::document().document_element().and_then(|root| root.get_attribute(name)).unwrap_or_default()
+    };
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let Ok(worker) = Worker::new_with_options(&data("data-worker"), &options) else { return };
+    let files = js_sys::Object::new();
+    for (key, name) in [("glue", "data-engine"), ("wasm", "data-engine-wasm")] {
+        let _ = js_sys::Reflect::set(&files, &key.into(), &data(name).into());
+    }
+    let _ = worker.post_message(&files);
+    let dead = worker.clone();
+    let on_error = Closure::once_into_js(move |_event: JsValue| {
+        dead.terminate();
+        let pause = RESTART_MS[attempt.min(RESTART_MS.len() - 1)];
+        dom::after(pause, move || spawn_worker(attempt + 1));
+    });
+    worker.set_onerror(Some(on_error.unchecked_ref()));
+    // The worker lives as long as the page, though nothing here refers to it.
+    std::mem::forget(worker);
+}
