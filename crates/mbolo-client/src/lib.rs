@@ -5,9 +5,26 @@
 //! it in the types of `mbolo-client-api`; the runtime around it owns the WebSocket and the timer.
 //! The invariant: whatever the moment of a crash, a client opened on the same store goes on from there.
 
+mod account;
+mod calls;
+mod commits;
+mod content;
+mod engine;
+mod entering;
+mod feeds;
+mod intents;
+mod marks;
+mod mls;
+mod outbox;
+mod room;
+mod session;
+mod store;
+mod view;
+
+pub use engine::Client;
+
 use bytes::Bytes;
 use mbolo_client_api::{Call, Output};
-use mbolo_proto::RoomId;
 
 /// What a client is opened with.
 #[derive(Debug, Clone)]
@@ -87,6 +104,9 @@ pub enum OpenError {
     /// The database refuses; the profile may be on a full or read-only disk.
     #[error("the profile's database cannot be used: {0}")]
     Storage(#[from] rusqlite::Error),
+    /// Another process has the profile open.
+    #[error("the profile is in use by another program; close that one first")]
+    InUse,
     /// Written by a newer version of the program.
     #[error("the profile was written by a newer version (schema {found}, this one knows {known}); update the program")]
     TooNew {
@@ -98,41 +118,4 @@ pub enum OpenError {
     /// A stored value does not read back.
     #[error("the profile is damaged: {0}")]
     Damaged(String),
-}
-
-/// One profile's engine.
-pub struct Client {
-    store: rusqlite::Connection,
-}
-
-impl Client {
-    /// Opens the profile in `store`, makes or migrates its tables, and loads its state.
-    pub fn open(store: rusqlite::Connection, _options: Options, _now_ms: u64) -> Result<Self, OpenError> {
-        Ok(Self { store })
-    }
-
-    /// Takes one input. One storage transaction; effects leave only after it is committed.
-    pub fn handle(&mut self, _now_ms: u64, _input: Input) -> Vec<Effect> {
-        Vec::new()
-    }
-
-    /// When [`Input::Tick`] is due, in Unix milliseconds.
-    pub fn next_tick_ms(&self) -> Option<u64> {
-        None
-    }
-
-    /// The store, as a crash would leave it.
-    pub fn into_store(self) -> rusqlite::Connection {
-        self.store
-    }
-
-    /// Epoch and MLS epoch authenticator of every room this device is a member of, by room id.
-    pub fn epoch_authenticators(&self) -> Vec<(RoomId, u64, Vec<u8>)> {
-        Vec::new()
-    }
-
-    /// Counters.
-    pub fn stats(&self) -> Stats {
-        Stats::default()
-    }
 }

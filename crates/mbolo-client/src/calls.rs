@@ -1,0 +1,425 @@
+//! What user interfaces ask for.
+//!
+//! A call that changes something is answered when the change is a row in the database; the cell hears of it
+//! later, once, whenever it can be reached. Only what needs the cell's answer (a handle) waits for it.
+
+use std::collections::BTreeSet;
+
+use mbolo_client_api::{ChatKind, Membership, Reply, Request};
+use mbolo_proto::wire::{self, ErrorCode, client_frame};
+use mbolo_proto::{AccountId, Handle, RoomId, limits};
+
+use crate::account::checked_name;
+use crate::engine::{Client, Fault, failure};
+use crate::intents::Intent;
+use crate::room::Room;
+use crate::session::{Asked, Link};
+use crate::store;
+
+/// A call that waits until its handles are resolved.
+pub(crate) struct Lookup {
+    purpose: Purpose,
+    waiting: usize,
+    found: BTreeSet<AccountId>,
+}
+
+enum Purpose {
+    StartChat,
+    CreateGroup { name: String },
+    AddMembers { room: RoomId },
+}
+
+impl Client {
+    pub(crate) fn on_call(&mut self, id: u64, request: Request) -> Result<(), Fault> {
+        match request {
+            Request::SignUp { handle, name, invite } => return self.sign_up(id, &handle, &name, invite),
+            Request::Recover { phrase, name } => return self.recover(id, &phrase, &name),
+            Request::GetConnection => {
+                let connection = self.connection_now();
+                self.reply(id, Ok(Reply::Connection { connection }));
+                return Ok(());
+            }
+            Request::SignOut => return self.sign_out(id),
+            _ => {}
+        }
+        if !self.me.as_ref().is_some_and(|me| me.registered) {
+            self.reply(id, Err(failure("no_account", "this profile has no account yet; create or recover one")));
+            return Ok(());
+        }
+        match request {
+            Request::GetAccount => {
+                if let Some(account) = self.account() {
+                    self.reply(id, Ok(Reply::Account { account }));
+                }
+                Ok(())
+            }
+            Request::RecoveryPhrase => {
+                let phrase = self.recovery_phrase().unwrap_or_default();
+                self.reply(id, Ok(Reply::RecoveryPhrase { phrase }));
+                Ok(())
+            }
+            Request::SetName { name } => self.set_name(id, &name),
+            Request::ListChats => {
+                let chats = self.chats()?;
+                self.reply(id, Ok(Reply::Chats { chats }));
+                Ok(())
+            }
+            Request::GetChat { room } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                self.reply_chat(id, room.id)
+            }
+            Request::GetMessages { room, before, limit } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                let (messages, more) = self.messages(room.id, before, limit)?;
+                self.reply(id, Ok(Reply::Messages { messages, more }));
+                Ok(())
+            }
+            Request::StartChat { handle } => self.resolve(id, Purpose::StartChat, &[handle]),
+            Request::CreateGroup { name, handles } => match checked_name(&name) {
+                Ok(name) if handles.is_empty() => self.create_group(id, &name, BTreeSet::new()),
+                Ok(name) => self.resolve(id, Purpose::CreateGroup { name }, &handles),
+                Err(refusal) => {
+                    self.reply(id, Err(refusal));
+                    Ok(())
+                }
+            },
+            Request::AddMembers { room, handles } => {
+                let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
+                if handles.is_empty() {
+                    self.reply(id, Err(failure("empty", "name at least one handle")));
+                    return Ok(());
+                }
+                self.resolve(id, Purpose::AddMembers { room: room.id }, &handles)
+            }
+            Request::RemoveMember { room, account } => {
+                let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
+                let Some(account) = self.named_member(id, room.id, &account)? else { return Ok(()) };
+                if Some(account) == self.me.as_ref().map(|me| me.account) {
+                    self.reply(id, Err(failure("yourself", "to go yourself, leave the group")));
+                    return Ok(());
+                }
+                self.intend(id, room.id, &Intent::Remove { account })
+            }
+            Request::SetAdmin { room, account, admin } => {
+                let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
+                let Some(account) = self.named_member(id, room.id, &account)? else { return Ok(()) };
+                self.intend(id, room.id, &Intent::SetAdmin { account, admin })
+            }
+            Request::RenameGroup { room, name } => {
+                let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
+                match checked_name(&name) {
+                    Ok(name) => self.rename_group(id, room, name),
+                    Err(refusal) => {
+                        self.reply(id, Err(refusal));
+                        Ok(())
+                    }
+                }
+            }
+            Request::LeaveGroup { room } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                self.leave_group(id, room)
+            }
+            Request::SendText { room, text, reply_to } => self.send_text(id, &room, text, reply_to),
+            Request::React { room, message, emoji } => self.react(id, &room, &message, emoji),
+            Request::Edit { room, message, text } => self.edit(id, &room, &message, text),
+            Request::Delete { room, message } => self.delete(id, &room, &message),
+            Request::Retry { room, message } => self.retry(id, &room, &message),
+            Request::MarkRead { room } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                self.mark_read(room)?;
+                self.reply(id, Ok(Reply::Done));
+                Ok(())
+            }
+            Request::SetTyping { room, active } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                self.set_typing(&room, active)?;
+                self.reply(id, Ok(Reply::Done));
+                Ok(())
+            }
+            Request::ListMembers { room } => {
+                let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
+                let members = self.members(room.id)?;
+                self.reply(id, Ok(Reply::Members { members }));
+                Ok(())
+            }
+            Request::GetMessageInfo { room, message } => self.message_info(id, &room, &message),
+            // Answered above.
+            Request::SignUp { .. } | Request::Recover { .. } | Request::GetConnection | Request::SignOut => Ok(()),
+        }
+    }
+
+    fn sign_out(&mut self, id: u64) -> Result<(), Fault> {
+        for room in Room::all(&self.db)? {
+            self.forget_group(room.id);
+        }
+        store::wipe(&self.db)?;
+        self.me = None;
+        self.typing.clear();
+        self.wakes.clear();
+        self.hang_up(Link::Idle);
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    fn reply_chat(&mut self, id: u64, room: RoomId) -> Result<(), Fault> {
+        match self.chat(room)? {
+            Some(chat) => self.reply(id, Ok(Reply::Chat { chat })),
+            None => self.reply(id, Err(failure("unknown_room", "there is no such chat on this device"))),
+        }
+        Ok(())
+    }
+
+    /// The room with this id, or a refusal.
+    pub(crate) fn named_room(&mut self, id: u64, room: &str) -> Result<Option<Room>, Fault> {
+        let found = match room.parse::<RoomId>() {
+            Ok(room) => Room::load(&self.db, room)?,
+            Err(_) => None,
+        };
+        if found.is_none() {
+            self.reply(id, Err(failure("unknown_room", "there is no such chat on this device")));
+        }
+        Ok(found)
+    }
+
+    /// The room, if this account may write in it.
+    pub(crate) fn room_of_member(&mut self, id: u64, room: &str) -> Result<Option<Room>, Fault> {
+        let Some(room) = self.named_room(id, room)? else { return Ok(None) };
+        if room.leaving || matches!(room.membership, Membership::Left | Membership::Removed) {
+            self.reply(id, Err(failure("not_a_member", "you are not a member of this group any more")));
+            return Ok(None);
+        }
+        Ok(Some(room))
+    }
+
+    fn room_of_admin(&mut self, id: u64, room: &str) -> Result<Option<Room>, Fault> {
+        let Some(room) = self.room_of_member(id, room)? else { return Ok(None) };
+        let me = self.my_account()?;
+        if room.kind == ChatKind::Direct || !self.member(room.id, me)?.admin {
+            self.reply(id, Err(failure("not_admin", "only an admin of the group may do this")));
+            return Ok(None);
+        }
+        Ok(Some(room))
+    }
+
+    fn named_member(&mut self, id: u64, room: RoomId, account: &str) -> Result<Option<AccountId>, Fault> {
+        let account = account.parse::<AccountId>().ok();
+        let found = match account {
+            Some(account) if self.is_present(room, account)? => Some(account),
+            _ => None,
+        };
+        if found.is_none() {
+            self.reply(id, Err(failure("not_a_member", "this account is not in the group")));
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn is_present(&self, room: RoomId, account: AccountId) -> Result<bool, Fault> {
+        Ok(self
+            .db
+            .prepare_cached("SELECT 1 FROM members WHERE room = ?1 AND account = ?2 AND present = 1")?
+            .exists((room.0, account.0))?)
+    }
+
+    /// Notes what the user wants of a room, and answers.
+    fn intend(&mut self, id: u64, room: RoomId, intent: &Intent) -> Result<(), Fault> {
+        self.add_intent(room, intent)?;
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ handles
+
+    fn resolve(&mut self, id: u64, purpose: Purpose, handles: &[String]) -> Result<(), Fault> {
+        let mut wanted = BTreeSet::new();
+        for text in handles {
+            match handle_in(text) {
+                Some(handle) => wanted.insert(handle),
+                None => {
+                    let message = format!("{text} is no handle; a handle looks like @awa.ndong");
+                    self.reply(id, Err(failure("handle_invalid", &message)));
+                    return Ok(());
+                }
+            };
+        }
+        if wanted.len() >= limits::MAX_ROOM_ACCOUNTS {
+            self.reply(id, Err(failure("room_full", "a group has at most 1,024 members")));
+            return Ok(());
+        }
+        let mut lookup = Lookup { purpose, waiting: 0, found: BTreeSet::new() };
+        let mut unknown = Vec::new();
+        for handle in wanted {
+            let known: Option<[u8; 32]> = {
+                use rusqlite::OptionalExtension;
+                self.db
+                    .prepare_cached("SELECT id FROM accounts WHERE handle = ?1")?
+                    .query_row([handle.as_str()], |row| row.get(0))
+                    .optional()?
+            };
+            // A handle can change hands, so the cell is asked whenever it can be.
+            match known {
+                Some(account) if !self.is_open() => {
+                    lookup.found.insert(AccountId(account));
+                }
+                _ => unknown.push(handle),
+            }
+        }
+        if unknown.is_empty() {
+            return self.resolved(id, lookup);
+        }
+        if !self.is_open() {
+            let message = "the cell has to be asked for this handle and cannot be reached; try again when it is back";
+            self.reply(id, Err(failure("offline", message)));
+            return Ok(());
+        }
+        lookup.waiting = unknown.len();
+        self.lookups.insert(id, lookup);
+        for handle in unknown {
+            let body = wire::ResolveHandle { handle: handle.to_string() };
+            self.request(Asked::Resolve { call: id }, client_frame::Body::ResolveHandle(body));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_resolved(&mut self, call: u64, account: &wire::Account) -> Result<(), Fault> {
+        let Ok(id) = AccountId::try_from(account.account_id.as_ref()) else { return Ok(()) };
+        self.learn_account(id, &account.handle)?;
+        let Some(mut lookup) = self.lookups.remove(&call) else { return Ok(()) };
+        lookup.found.insert(id);
+        lookup.waiting -= 1;
+        if lookup.waiting > 0 {
+            self.lookups.insert(call, lookup);
+            return Ok(());
+        }
+        self.resolved(call, lookup)
+    }
+
+    pub(crate) fn on_resolve_refused(&mut self, call: u64, error: &wire::Error) -> Result<(), Fault> {
+        if self.lookups.remove(&call).is_some() {
+            let refusal = match error.code() {
+                ErrorCode::NotFound | ErrorCode::UnknownAccount => {
+                    failure("handle_unknown", "nobody has this handle on this cell; check the spelling")
+                }
+                ErrorCode::HandleInvalid => failure("handle_invalid", &error.message),
+                _ => failure("busy", "the cell is busy; try again in a moment"),
+            };
+            self.reply(call, Err(refusal));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fail_lookups(&mut self, code: &str, message: &str) {
+        for id in std::mem::take(&mut self.lookups).into_keys() {
+            self.reply(id, Err(failure(code, message)));
+        }
+    }
+
+    fn resolved(&mut self, id: u64, lookup: Lookup) -> Result<(), Fault> {
+        let me = self.my_account()?;
+        match lookup.purpose {
+            Purpose::StartChat => match lookup.found.first() {
+                Some(peer) if *peer == me => {
+                    self.reply(id, Err(failure("yourself", "this is your own handle")));
+                    Ok(())
+                }
+                Some(peer) => {
+                    let room = self.open_direct_room(*peer)?;
+                    self.reply_chat(id, room)
+                }
+                None => Ok(()),
+            },
+            Purpose::CreateGroup { name } => {
+                let mut members = lookup.found;
+                members.remove(&me);
+                self.create_group(id, &name, members)
+            }
+            Purpose::AddMembers { room } => {
+                let mut wanted = Vec::new();
+                for account in lookup.found {
+                    if !self.is_present(room, account)? {
+                        wanted.push(account);
+                    }
+                }
+                let present = self.members(room)?.len();
+                if wanted.is_empty() {
+                    self.reply(id, Err(failure("already_member", "everybody named is in the group already")));
+                } else if present + wanted.len() > limits::MAX_ROOM_ACCOUNTS {
+                    self.reply(id, Err(failure("room_full", "a group has at most 1,024 members")));
+                } else {
+                    self.intend(id, room, &Intent::Add { accounts: wanted })?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn create_group(&mut self, id: u64, name: &str, members: BTreeSet<AccountId>) -> Result<(), Fault> {
+        match self.make_group(name, members)? {
+            Some(room) => self.reply_chat(id, room),
+            None => {
+                let message = "the cell has to be reached once before groups can be made; try again when it is back";
+                self.reply(id, Err(failure("offline", message)));
+                Ok(())
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ accounts of members
+
+    /// Asks for the handles of accounts that have no name here yet; bounded per room and session.
+    pub(crate) fn look_up_members(&mut self, room: RoomId) -> Result<(), Fault> {
+        if !self.is_open() {
+            return Ok(());
+        }
+        let unknown: Vec<AccountId> = {
+            let mut statement = self.db.prepare_cached(
+                "SELECT m.account FROM members m LEFT JOIN accounts a ON a.id = m.account
+                 WHERE m.room = ?1 AND m.present = 1 AND a.id IS NULL ORDER BY m.account LIMIT 64",
+            )?;
+            statement.query_map([room.0], |row| row.get(0).map(AccountId))?.collect::<Result<_, _>>()?
+        };
+        for account in unknown {
+            if self.session.looked_up.len() < MAX_LOOK_UPS && self.session.looked_up.insert(account) {
+                let body = wire::GetAccount { account_id: account.to_bytes() };
+                self.request(Asked::LookUp { account }, client_frame::Body::GetAccount(body));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_looked_up(&mut self, account: &wire::Account) -> Result<(), Fault> {
+        let Ok(id) = AccountId::try_from(account.account_id.as_ref()) else { return Ok(()) };
+        self.learn_account(id, &account.handle)?;
+        let rooms: Vec<RoomId> = {
+            let mut statement =
+                self.db.prepare_cached("SELECT room FROM members WHERE account = ?1 AND present = 1")?;
+            statement.query_map([id.0], |row| row.get(0).map(RoomId))?.collect::<Result<_, _>>()?
+        };
+        for room in rooms {
+            self.members_changed(room);
+        }
+        Ok(())
+    }
+}
+
+/// The handle in what a person typed or a link they got: `awa`, `@awa`, `https://cell/@awa`, `…#@awa`.
+fn handle_in(text: &str) -> Option<Handle> {
+    let text = text.trim();
+    let tail = text.rsplit(['/', '#']).next().unwrap_or(text);
+    tail.parse().ok()
+}
+
+/// Accounts asked for by id in one session.
+const MAX_LOOK_UPS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_found_in_what_people_paste() {
+        for text in ["awa", " @Awa", "https://cell.example/@awa", "https://cell.example/#@awa"] {
+            assert_eq!(handle_in(text).map(|handle| handle.to_string()), Some("awa".into()), "{text}");
+        }
+        assert_eq!(handle_in("https://cell.example/"), None);
+    }
+}

@@ -1,0 +1,478 @@
+//! Kinds of content: one arm each in [`Client::apply`], one function each to send it.
+//!
+//! A new kind is a message in `content.proto`, an arm here, and a variant of `Body` if it is shown. Kinds this
+//! version does not know are kept as they came and shown as "needs a newer version".
+
+use mbolo_client_api::{Body, ChatKind, MessageState, Reply, RoomEvent};
+use mbolo_proto::content::{self, Content, content::Body as Kind};
+use mbolo_proto::{AccountId, EntryId, Origin, RoomId};
+use prost::Message as _;
+use rusqlite::OptionalExtension;
+
+use crate::account::MAX_NAME_CHARS;
+use crate::engine::{Client, Fault, failure};
+use crate::room::Room;
+use crate::view::{MessageKey, WAITING_POSITION, state_code};
+
+/// The longest text, in bytes.
+pub(crate) const MAX_TEXT_BYTES: usize = 16_384;
+
+/// Where an entry stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub origin: Origin,
+    pub seq: u64,
+    pub position: u64,
+    pub at_ms: u64,
+}
+
+impl Client {
+    /// Takes decrypted content into the room. Content that came before changes nothing.
+    pub(crate) fn apply(&mut self, room: &mut Room, sender: AccountId, bytes: &[u8], place: Place) -> Result<(), Fault> {
+        let Ok(content) = Content::decode(bytes) else { return Ok(()) };
+        let place = self.settle_broken(room, &content, place)?;
+        match &content.body {
+            Some(Kind::Text(text)) => self.take_text(room, sender, &content, &text.body, place),
+            Some(Kind::Reaction(reaction)) => {
+                let Some(target) = reaction.target.as_ref().and_then(key_of) else { return Ok(()) };
+                self.on_target(room.id, target, sender, bytes, |client| {
+                    client.set_reaction(room.id, target, sender, &reaction.emoji)
+                })
+            }
+            Some(Kind::Edit(edit)) => {
+                let target = MessageKey::new(sender, &edit.message_id);
+                self.on_target(room.id, target, sender, bytes, |client| {
+                    client.set_text(room.id, target, &edit.body)
+                })
+            }
+            Some(Kind::Delete(delete)) => {
+                let target = MessageKey::new(sender, &delete.message_id);
+                self.on_target(room.id, target, sender, bytes, |client| client.take_back(room.id, target))
+            }
+            Some(Kind::Profile(profile)) => self.take_profile(room.id, sender, &profile.name),
+            Some(Kind::RoomState(state)) => self.take_room_state(room, sender, state, place),
+            Some(Kind::Resend(resend)) => self.resend(room.id, sender, &resend.entry_ids),
+            None => {
+                let body = Body::Unreadable { reason: "newer_version".into() };
+                self.insert(room, sender, &content, &body, Some(bytes), place, None).map(|_| ())
+            }
+        }
+    }
+
+    fn take_text(
+        &mut self,
+        room: &mut Room,
+        sender: AccountId,
+        content: &Content,
+        text: &str,
+        place: Place,
+    ) -> Result<(), Fault> {
+        // Nobody's client sends more; what does is cut rather than lost.
+        let text: String = if text.len() > MAX_TEXT_BYTES {
+            text.chars().take(MAX_TEXT_BYTES / 4).collect()
+        } else {
+            text.to_owned()
+        };
+        let own = self.my_account()? == sender;
+        let state = own.then_some(MessageState::Sent);
+        if self.insert(room, sender, content, &Body::Text { text }, None, place, state)? && !own {
+            room.unread += 1;
+            self.stop_typing(room.id, sender)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts a message unless it is there, then applies what came before it. Says whether it was new.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn insert(
+        &mut self,
+        room: &mut Room,
+        sender: AccountId,
+        content: &Content,
+        body: &Body,
+        raw: Option<&[u8]>,
+        place: Place,
+        state: Option<MessageState>,
+    ) -> Result<bool, Fault> {
+        if content.message_id.len() != 16 {
+            return Ok(false);
+        }
+        let key = MessageKey::new(sender, &content.message_id);
+        let reply = content.in_reply_to.as_ref().and_then(key_of);
+        let body = serde_json::to_string(body).map_err(|_| Fault::Damaged("body"))?;
+        let inserted = self
+            .db
+            .prepare_cached(
+                "INSERT OR IGNORE INTO messages
+                 (room, key, sender, message_id, position, origin, seq, at_ms, body, edited, reply, state, raw)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, ?12)",
+            )?
+            .execute((
+                room.id.0,
+                key.0,
+                sender.0,
+                content.message_id.as_ref(),
+                place.position as i64,
+                place.origin.0,
+                place.seq as i64,
+                place.at_ms as i64,
+                body,
+                reply.map(|key| key.0),
+                state.map(state_code),
+                raw,
+            ))?;
+        if inserted == 0 {
+            return Ok(false);
+        }
+        room.last_activity = room.last_activity.max(place.at_ms);
+        self.message_changed(room.id, key);
+        self.adopt_orphans(room.id, key)?;
+        Ok(true)
+    }
+
+    /// Shows an event. Its id follows from what caused it, so that it is shown once.
+    pub(crate) fn insert_event(
+        &mut self,
+        room: &mut Room,
+        sender: AccountId,
+        event: RoomEvent,
+        cause: &[u8],
+        place: Place,
+    ) -> Result<(), Fault> {
+        if room.kind == ChatKind::Direct {
+            return Ok(());
+        }
+        let id = EntryId::of_payload(cause).0;
+        let content = Content { message_id: id[..16].to_vec().into(), ..Content::default() };
+        self.insert(room, sender, &content, &Body::Event { event }, None, place, None)?;
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ content about other content
+
+    /// Runs `apply` if the message is there, else keeps the content until it comes.
+    fn on_target(
+        &mut self,
+        room: RoomId,
+        target: MessageKey,
+        sender: AccountId,
+        content: &[u8],
+        apply: impl FnOnce(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if self.has_message(room, target)? {
+            return apply(self);
+        }
+        let count: i64 = self
+            .db
+            .prepare_cached("SELECT count(*) FROM orphans WHERE room = ?1")?
+            .query_row([room.0], |row| row.get(0))?;
+        if count < MAX_ORPHANS {
+            self.db
+                .prepare_cached("INSERT INTO orphans (room, target, sender, content) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((room.0, target.0, sender.0, content))?;
+        }
+        Ok(())
+    }
+
+    fn adopt_orphans(&mut self, room: RoomId, target: MessageKey) -> Result<(), Fault> {
+        let orphans: Vec<(i64, [u8; 32], Vec<u8>)> = {
+            let mut statement = self
+                .db
+                .prepare_cached("SELECT id, sender, content FROM orphans WHERE room = ?1 AND target = ?2 ORDER BY id")?;
+            statement
+                .query_map((room.0, target.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<Result<_, _>>()?
+        };
+        for (id, sender, content) in orphans {
+            self.db.prepare_cached("DELETE FROM orphans WHERE id = ?1")?.execute([id])?;
+            let Ok(content) = Content::decode(content.as_slice()) else { continue };
+            match content.body {
+                Some(Kind::Reaction(reaction)) => {
+                    self.set_reaction(room, target, AccountId(sender), &reaction.emoji)?;
+                }
+                Some(Kind::Edit(edit)) => self.set_text(room, target, &edit.body)?,
+                Some(Kind::Delete(_)) => self.take_back(room, target)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has_message(&self, room: RoomId, key: MessageKey) -> Result<bool, Fault> {
+        Ok(self
+            .db
+            .prepare_cached("SELECT 1 FROM messages WHERE room = ?1 AND key = ?2")?
+            .exists((room.0, key.0))?)
+    }
+
+    fn set_reaction(&mut self, room: RoomId, target: MessageKey, account: AccountId, emoji: &str) -> Result<(), Fault> {
+        if emoji.is_empty() {
+            self.db
+                .prepare_cached("DELETE FROM reactions WHERE room = ?1 AND target = ?2 AND account = ?3")?
+                .execute((room.0, target.0, account.0))?;
+        } else {
+            let emoji: String = emoji.chars().take(MAX_EMOJI_CHARS).collect();
+            self.db
+                .prepare_cached("INSERT OR REPLACE INTO reactions (room, target, account, emoji) VALUES (?1, ?2, ?3, ?4)")?
+                .execute((room.0, target.0, account.0, emoji))?;
+        }
+        self.message_changed(room, target);
+        Ok(())
+    }
+
+    fn set_text(&mut self, room: RoomId, target: MessageKey, text: &str) -> Result<(), Fault> {
+        if text.is_empty() || text.len() > MAX_TEXT_BYTES || !self.is_text(room, target)? {
+            return Ok(());
+        }
+        let body = serde_json::to_string(&Body::Text { text: text.to_owned() }).map_err(|_| Fault::Damaged("body"))?;
+        self.db
+            .prepare_cached("UPDATE messages SET body = ?3, edited = 1 WHERE room = ?1 AND key = ?2")?
+            .execute((room.0, target.0, body))?;
+        self.message_changed(room, target);
+        Ok(())
+    }
+
+    fn take_back(&mut self, room: RoomId, target: MessageKey) -> Result<(), Fault> {
+        let body = serde_json::to_string(&Body::Deleted).map_err(|_| Fault::Damaged("body"))?;
+        self.db
+            .prepare_cached("UPDATE messages SET body = ?3, raw = NULL, edited = 0 WHERE room = ?1 AND key = ?2")?
+            .execute((room.0, target.0, body))?;
+        self.db
+            .prepare_cached("DELETE FROM reactions WHERE room = ?1 AND target = ?2")?
+            .execute((room.0, target.0))?;
+        self.message_changed(room, target);
+        Ok(())
+    }
+
+    fn body_of(&self, room: RoomId, key: MessageKey) -> Result<Option<(AccountId, Vec<u8>, Body)>, Fault> {
+        let row: Option<([u8; 32], Vec<u8>, String)> = self
+            .db
+            .prepare_cached("SELECT sender, message_id, body FROM messages WHERE room = ?1 AND key = ?2")?
+            .query_row((room.0, key.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        Ok(row.and_then(|(sender, id, body)| {
+            serde_json::from_str(&body).ok().map(|body| (AccountId(sender), id, body))
+        }))
+    }
+
+    fn is_text(&self, room: RoomId, key: MessageKey) -> Result<bool, Fault> {
+        Ok(matches!(self.body_of(room, key)?, Some((_, _, Body::Text { .. }))))
+    }
+
+    // ------------------------------------------------------------ names
+
+    fn take_profile(&mut self, room: RoomId, sender: AccountId, name: &str) -> Result<(), Fault> {
+        let name: String = name.trim().chars().take(MAX_NAME_CHARS).collect();
+        let changed = self
+            .db
+            .prepare_cached("UPDATE members SET name = ?3 WHERE room = ?1 AND account = ?2 AND name <> ?3")?
+            .execute((room.0, sender.0, name))?;
+        if changed > 0 {
+            self.members_changed(room);
+        }
+        Ok(())
+    }
+
+    fn take_room_state(
+        &mut self,
+        room: &mut Room,
+        sender: AccountId,
+        state: &content::RoomState,
+        place: Place,
+    ) -> Result<(), Fault> {
+        let newer = (state.version, sender.0.as_slice()) > (room.name_version, room.name_sender.as_slice());
+        if room.kind == ChatKind::Direct || !newer || !self.member(room.id, sender)?.admin {
+            return Ok(());
+        }
+        let name: String = state.name.trim().chars().take(MAX_NAME_CHARS).collect();
+        let renamed = !room.name.is_empty() && room.name != name;
+        room.name_version = state.version;
+        room.name_sender = sender.0.to_vec();
+        room.name.clone_from(&name);
+        self.chat_changed(room.id);
+        if renamed {
+            let cause = [room.id.0.as_slice(), b"name", &state.version.to_be_bytes(), &sender.0].concat();
+            self.insert_event(room, sender, RoomEvent::Renamed { name }, &cause, place)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tell_name_everywhere(&mut self) -> Result<(), Fault> {
+        for mut room in Room::all(&self.db)? {
+            if room.membership == mbolo_client_api::Membership::Member {
+                room.profile_due = true;
+                room.save(&self.db)?;
+                self.members_changed(room.id);
+                self.todo.insert(room.id);
+            }
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ sending
+
+    pub(crate) fn send_text(&mut self, id: u64, room: &str, text: String, reply_to: Option<String>) -> Result<(), Fault> {
+        let Some(mut room) = self.room_of_member(id, room)? else { return Ok(()) };
+        if !self.text_is_fit(id, &text) {
+            return Ok(());
+        }
+        let in_reply_to = match reply_to {
+            None => None,
+            Some(target) => match self.named_message(id, room.id, &target)? {
+                Some((_, sender, message_id, _)) => {
+                    Some(content::MessageRef { sender: sender.to_bytes(), message_id: message_id.into() })
+                }
+                None => return Ok(()),
+            },
+        };
+        let me = self.my_account()?;
+        let mut content = self.new_content(Kind::Text(content::Text { body: text.clone() }));
+        content.in_reply_to = in_reply_to;
+        let key = MessageKey::new(me, &content.message_id);
+        let outbox = self.post(room.id, &content, Some(key))?;
+        let position = WAITING_POSITION + outbox.unsigned_abs();
+        let place = Place { origin: Origin::COMMITS, seq: 0, position, at_ms: self.now };
+        self.insert(&mut room, me, &content, &Body::Text { text }, None, place, Some(MessageState::Waiting))?;
+        room.save(&self.db)?;
+        if let Some(message) = self.message(room.id, key)? {
+            self.reply(id, Ok(Reply::Sent { message }));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn react(&mut self, id: u64, room: &str, message: &str, emoji: String) -> Result<(), Fault> {
+        let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
+        let Some((target, sender, message_id, _)) = self.named_message(id, room.id, message)? else { return Ok(()) };
+        if emoji.chars().count() > MAX_EMOJI_CHARS {
+            self.reply(id, Err(failure("too_long", "a reaction is one emoji")));
+            return Ok(());
+        }
+        let reference = content::MessageRef { sender: sender.to_bytes(), message_id: message_id.into() };
+        let content =
+            self.new_content(Kind::Reaction(content::Reaction { target: Some(reference), emoji: emoji.clone() }));
+        self.post(room.id, &content, None)?;
+        let me = self.my_account()?;
+        self.set_reaction(room.id, target, me, &emoji)?;
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    pub(crate) fn edit(&mut self, id: u64, room: &str, message: &str, text: String) -> Result<(), Fault> {
+        let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
+        let Some((target, message_id, body)) = self.own_message(id, room.id, message)? else { return Ok(()) };
+        if !self.text_is_fit(id, &text) {
+            return Ok(());
+        }
+        if !matches!(body, Body::Text { .. }) {
+            self.reply(id, Err(failure("unknown_message", "only a text can be changed")));
+            return Ok(());
+        }
+        let content = self.new_content(Kind::Edit(content::Edit { message_id: message_id.into(), body: text.clone() }));
+        self.post(room.id, &content, None)?;
+        self.set_text(room.id, target, &text)?;
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, id: u64, room: &str, message: &str) -> Result<(), Fault> {
+        let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
+        let Some((target, message_id, _)) = self.own_message(id, room.id, message)? else { return Ok(()) };
+        let content = self.new_content(Kind::Delete(content::Delete { message_id: message_id.into() }));
+        self.post(room.id, &content, None)?;
+        self.take_back(room.id, target)?;
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    pub(crate) fn rename_group(&mut self, id: u64, mut room: Room, name: String) -> Result<(), Fault> {
+        let me = self.my_account()?;
+        room.name_version += 1;
+        room.name_sender = me.0.to_vec();
+        let renamed = room.name != name;
+        room.name.clone_from(&name);
+        if renamed {
+            let cause = [room.id.0.as_slice(), b"name", &room.name_version.to_be_bytes(), &me.0].concat();
+            let position = room.last_pushed.max(room.last_own) + 1;
+            let place = Place { origin: Origin::COMMITS, seq: 0, position, at_ms: self.now };
+            room.last_own = position;
+            self.insert_event(&mut room, me, RoomEvent::Renamed { name }, &cause, place)?;
+        }
+        room.save(&self.db)?;
+        self.post_room_state(&room)?;
+        self.chat_changed(room.id);
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    /// Tells the room's name.
+    pub(crate) fn post_room_state(&mut self, room: &Room) -> Result<(), Fault> {
+        let state = content::RoomState { version: room.name_version, name: room.name.clone() };
+        let content = self.new_content(Kind::RoomState(state));
+        self.post(room.id, &content, None)?;
+        Ok(())
+    }
+
+    /// Tells the own name.
+    pub(crate) fn post_profile(&mut self, room: RoomId) -> Result<(), Fault> {
+        let name = self.me.as_ref().map(|me| me.name.clone()).unwrap_or_default();
+        let content = self.new_content(Kind::Profile(content::Profile { name }));
+        self.post(room, &content, None)?;
+        Ok(())
+    }
+
+    pub(crate) fn new_content(&self, body: Kind) -> Content {
+        Content {
+            message_id: self.crypto.random::<16>().to_vec().into(),
+            sent_at_ms: self.now,
+            body: Some(body),
+            ..Content::default()
+        }
+    }
+
+    fn text_is_fit(&mut self, id: u64, text: &str) -> bool {
+        if text.trim().is_empty() {
+            self.reply(id, Err(failure("empty", "there is nothing to send")));
+        } else if text.len() > MAX_TEXT_BYTES {
+            self.reply(id, Err(failure("too_long", "a text has at most 16,384 bytes; send it in parts")));
+        } else {
+            return true;
+        }
+        false
+    }
+
+    /// A message by its id in the API, or a refusal.
+    pub(crate) fn named_message(
+        &mut self,
+        id: u64,
+        room: RoomId,
+        message: &str,
+    ) -> Result<Option<(MessageKey, AccountId, Vec<u8>, Body)>, Fault> {
+        let found = match MessageKey::parse(message) {
+            Some(key) => self.body_of(room, key)?.map(|(sender, message_id, body)| (key, sender, message_id, body)),
+            None => None,
+        };
+        if found.is_none() {
+            self.reply(id, Err(failure("unknown_message", "there is no such message in this chat")));
+        }
+        Ok(found)
+    }
+
+    fn own_message(&mut self, id: u64, room: RoomId, message: &str) -> Result<Option<(MessageKey, Vec<u8>, Body)>, Fault> {
+        let Some((key, sender, message_id, body)) = self.named_message(id, room, message)? else { return Ok(None) };
+        if sender != self.my_account()? || matches!(body, Body::Event { .. }) {
+            self.reply(id, Err(failure("unknown_message", "this is not a message of yours")));
+            return Ok(None);
+        }
+        Ok(Some((key, message_id, body)))
+    }
+}
+
+fn key_of(reference: &content::MessageRef) -> Option<MessageKey> {
+    let sender = AccountId::try_from(reference.sender.as_ref()).ok()?;
+    Some(MessageKey::new(sender, &reference.message_id))
+}
+
+/// Content kept until its message comes, per room.
+const MAX_ORPHANS: i64 = 1_000;
+/// An emoji can be a sequence; this is longer than any.
+const MAX_EMOJI_CHARS: usize = 16;

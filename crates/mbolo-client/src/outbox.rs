@@ -1,0 +1,340 @@
+//! The outbox: what this device says, in the order it was said, until the cell has it.
+//!
+//! A row is content. It is encrypted when its turn comes, in the same transaction that keeps the ciphertext;
+//! after that the same bytes are sent as often as it takes, and the entry's id lets everybody see them once.
+//! A few publishes per room are under way at a time. If the cell refuses one, it refuses those behind it as
+//! well; the first of them goes again with `resume`, so the order never changes.
+
+use mbolo_client_api::{MessageState, Reply};
+use mbolo_proto::content::{Content, content::Body as Kind};
+use mbolo_proto::wire::{self, ErrorCode, client_frame};
+use mbolo_proto::{AccountId, EntryId, Origin, RoomId};
+use prost::Message as _;
+use rusqlite::OptionalExtension;
+
+use crate::engine::{Client, Fault, failure};
+use crate::mls;
+use crate::room::Room;
+use crate::session::Asked;
+use crate::view::{MessageKey, WAITING_POSITION, state_code};
+
+/// Publishes of one room that are under way.
+#[derive(Debug, Default)]
+pub(crate) struct Flight {
+    under_way: Vec<i64>,
+    /// One was refused: nothing more until all are answered.
+    blocked: bool,
+    /// The next publish has to say `resume`.
+    resume: bool,
+    not_before: u64,
+    refusals: u32,
+}
+
+struct Row {
+    id: i64,
+    content: Vec<u8>,
+    key: Option<MessageKey>,
+    payload: Option<Vec<u8>>,
+    epoch: u64,
+}
+
+impl Client {
+    /// Puts content into the outbox. Returns the row's number.
+    pub(crate) fn post(&mut self, room: RoomId, content: &Content, key: Option<MessageKey>) -> Result<i64, Fault> {
+        self.db
+            .prepare_cached("INSERT INTO outbox (room, content, key, payload, epoch, failed) VALUES (?1, ?2, ?3, NULL, 0, 0)")?
+            .execute((room.0, content.encode_to_vec(), key.map(|key| key.0)))?;
+        self.todo.insert(room);
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Sends what may be sent now.
+    pub(crate) fn flush_outbox(&mut self, room: &Room) -> Result<(), Fault> {
+        if !self.is_open() || !room.is_usable() || !room.created || room.leaving {
+            return Ok(());
+        }
+        // New members get nothing from before they joined, so what is said now waits for them.
+        if self.is_adding(room.id)? {
+            return Ok(());
+        }
+        let flight = self.session.flights.entry(room.id).or_default();
+        if flight.blocked {
+            return Ok(());
+        }
+        if flight.not_before > self.now {
+            let at = flight.not_before;
+            self.wake(room.id, at);
+            return Ok(());
+        }
+        let last = flight.under_way.last().copied().unwrap_or(0);
+        let free = MAX_UNDER_WAY.saturating_sub(flight.under_way.len());
+        let rows: Vec<Row> = {
+            let mut statement = self.db.prepare_cached(
+                "SELECT id, content, key, payload, epoch FROM outbox
+                 WHERE room = ?1 AND failed = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+            )?;
+            statement
+                .query_map((room.id.0, last, free as i64), |row| {
+                    Ok(Row {
+                        id: row.get(0)?,
+                        content: row.get(1)?,
+                        key: row.get::<_, Option<[u8; 16]>>(2)?.map(MessageKey),
+                        payload: row.get(3)?,
+                        epoch: row.get::<_, i64>(4)? as u64,
+                    })
+                })?
+                .collect::<Result<_, _>>()?
+        };
+        for row in rows {
+            let payload = match row.payload {
+                // Old bytes stay readable for as many epochs as members keep; after that they are made anew.
+                Some(payload) if row.epoch + (mls::PAST_EPOCHS as u64) > room.epoch => payload.into(),
+                _ => self.encrypt_row(room, row.id, &row.content, row.key)?,
+            };
+            let flight = self.session.flights.entry(room.id).or_default();
+            flight.under_way.push(row.id);
+            let resume = std::mem::take(&mut flight.resume);
+            let publish = wire::Publish {
+                room_id: room.id.to_bytes(),
+                kind: wire::EntryKind::Application.into(),
+                payload,
+                resume,
+            };
+            self.request(Asked::Publish { room: room.id, outbox: row.id }, client_frame::Body::Publish(publish));
+        }
+        Ok(())
+    }
+
+    fn encrypt_row(
+        &mut self,
+        room: &Room,
+        id: i64,
+        content: &[u8],
+        key: Option<MessageKey>,
+    ) -> Result<bytes::Bytes, Fault> {
+        let payload =
+            self.with_group(room.id, |group, provider, me| mls::encrypt(group, provider, &me.device, content))?;
+        self.db
+            .prepare_cached("UPDATE outbox SET payload = ?2, epoch = ?3 WHERE id = ?1")?
+            .execute((id, payload.as_ref(), room.epoch as i64))?;
+        self.db
+            .prepare_cached(
+                "INSERT OR REPLACE INTO sent (entry, room, content, key, outbox, resent, at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)",
+            )?
+            .execute((
+                EntryId::of_payload(&payload).0,
+                room.id.0,
+                content,
+                key.map(|key| key.0),
+                id,
+                self.now as i64,
+            ))?;
+        Ok(payload)
+    }
+
+    // ------------------------------------------------------------ answers
+
+    pub(crate) fn on_published(&mut self, room: RoomId, outbox: i64, at: &wire::Published) -> Result<(), Fault> {
+        let flight = self.session.flights.entry(room).or_default();
+        flight.under_way.retain(|id| *id != outbox);
+        flight.refusals = 0;
+        self.unblock(room);
+        let Ok(origin) = Origin::try_from(at.origin.as_ref()) else { return Ok(()) };
+        let mut room = self.room(room)?;
+        self.accepted(&mut room, outbox, origin, at.seq, at.received_at_ms)?;
+        room.save(&self.db)?;
+        self.step_over(room.id, at)
+    }
+
+    /// The cell has an entry of the outbox: from the answer, or because the entry came back.
+    pub(crate) fn accepted(
+        &mut self,
+        room: &mut Room,
+        outbox: i64,
+        origin: Origin,
+        seq: u64,
+        at_ms: u64,
+    ) -> Result<(), Fault> {
+        let row: Option<Option<[u8; 16]>> = self
+            .db
+            .prepare_cached("DELETE FROM outbox WHERE id = ?1 RETURNING key")?
+            .query_row([outbox], |row| row.get(0))
+            .optional()?;
+        self.todo.insert(room.id);
+        let Some(Some(key)) = row else { return Ok(()) };
+        let position = position_of(at_ms, seq).max(room.last_pushed + 1).max(room.last_own + 1);
+        room.last_own = position;
+        room.last_activity = room.last_activity.max(at_ms);
+        self.db
+            .prepare_cached(
+                "UPDATE messages SET position = ?3, origin = ?4, seq = ?5, at_ms = ?6, state = ?7
+                 WHERE room = ?1 AND key = ?2 AND state < ?7",
+            )?
+            .execute((
+                room.id.0,
+                key,
+                position as i64,
+                origin.0,
+                seq as i64,
+                at_ms as i64,
+                state_code(MessageState::Sent),
+            ))?;
+        self.message_changed(room.id, MessageKey(key));
+        self.raise_states(room)
+    }
+
+    pub(crate) fn on_publish_refused(&mut self, room: RoomId, outbox: i64, error: &wire::Error) -> Result<(), Fault> {
+        let flight = self.session.flights.entry(room).or_default();
+        flight.under_way.retain(|id| *id != outbox);
+        flight.resume = true;
+        flight.blocked = true;
+        match error.code() {
+            // Only a consequence of an earlier refusal.
+            ErrorCode::OutOfOrder => {}
+            ErrorCode::NotAMember | ErrorCode::NotFound => {
+                flight.refusals += 1;
+                flight.not_before = self.now + RETRY_MS * u64::from(flight.refusals);
+                if flight.refusals >= REFUSALS_BEFORE_HEALING {
+                    self.needs_healing(room, "the cell says that this device is not in the room")?;
+                }
+            }
+            ErrorCode::TooLarge | ErrorCode::Malformed => self.fail_row(room, outbox)?,
+            _ => {
+                flight.refusals += 1;
+                let pause = u64::from(error.retry_after_ms).max(RETRY_MS << flight.refusals.min(6));
+                flight.not_before = self.now + pause;
+            }
+        }
+        self.unblock(room);
+        self.todo.insert(room);
+        Ok(())
+    }
+
+    /// Once all that was under way is answered, the room sends again.
+    pub(crate) fn unblock(&mut self, room: RoomId) {
+        if let Some(flight) = self.session.flights.get_mut(&room) {
+            if flight.under_way.is_empty() {
+                flight.blocked = false;
+            }
+        }
+    }
+
+    /// A proposal was refused, which blocks publishes like any other.
+    pub(crate) fn on_proposal_refused(&mut self, room: RoomId, error: &wire::Error) -> Result<(), Fault> {
+        self.session.proposed.remove(&room);
+        let flight = self.session.flights.entry(room).or_default();
+        flight.resume = true;
+        flight.refusals += 1;
+        let pause = u64::from(error.retry_after_ms).max(RETRY_MS << flight.refusals.min(6));
+        if error.code() == ErrorCode::NotAMember && flight.refusals >= REFUSALS_BEFORE_HEALING {
+            self.needs_healing(room, "the cell says that this device is not in the room")?;
+        }
+        self.wake(room, self.now + pause);
+        Ok(())
+    }
+
+    /// The first publish after a refusal resumes; a proposal can be it.
+    pub(crate) fn take_resume(&mut self, room: RoomId) -> bool {
+        self.session.flights.get_mut(&room).is_some_and(|flight| std::mem::take(&mut flight.resume))
+    }
+
+    fn fail_row(&mut self, room: RoomId, outbox: i64) -> Result<(), Fault> {
+        self.db.prepare_cached("UPDATE outbox SET failed = 1 WHERE id = ?1")?.execute([outbox])?;
+        self.mark_failed(room, Some(outbox))
+    }
+
+    /// Marks messages whose outbox rows failed, and forgets rows that show nothing.
+    fn mark_failed(&mut self, room: RoomId, outbox: Option<i64>) -> Result<(), Fault> {
+        let keys: Vec<[u8; 16]> = {
+            let mut statement = self.db.prepare_cached(
+                "SELECT key FROM outbox WHERE room = ?1 AND key IS NOT NULL AND failed = 1 AND (?2 IS NULL OR id = ?2)
+                 ORDER BY id",
+            )?;
+            statement.query_map((room.0, outbox), |row| row.get(0))?.collect::<Result<_, _>>()?
+        };
+        for key in keys {
+            self.db
+                .prepare_cached("UPDATE messages SET state = ?3 WHERE room = ?1 AND key = ?2 AND state <= 1")?
+                .execute((room.0, key, state_code(MessageState::Failed)))?;
+            self.message_changed(room, MessageKey(key));
+        }
+        self.db
+            .prepare_cached("DELETE FROM outbox WHERE room = ?1 AND failed = 1 AND key IS NULL")?
+            .execute([room.0])?;
+        Ok(())
+    }
+
+    /// The room is over for this account: nothing of the outbox will be sent.
+    pub(crate) fn fail_outbox(&mut self, room: RoomId) -> Result<(), Fault> {
+        self.db.prepare_cached("UPDATE outbox SET failed = 1 WHERE room = ?1")?.execute([room.0])?;
+        self.mark_failed(room, None)
+    }
+
+    pub(crate) fn retry(&mut self, id: u64, room: &str, message: &str) -> Result<(), Fault> {
+        let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
+        let Some((key, ..)) = self.named_message(id, room.id, message)? else { return Ok(()) };
+        // Encrypted anew and put at the end, where the user now sees it.
+        let row: Option<(i64, Vec<u8>)> = self
+            .db
+            .prepare_cached("SELECT id, content FROM outbox WHERE room = ?1 AND key = ?2 AND failed = 1")?
+            .query_row((room.id.0, key.0), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((outbox, content)) = row else {
+            self.reply(id, Err(failure("unknown_message", "this message has not failed")));
+            return Ok(());
+        };
+        self.db.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([outbox])?;
+        let content = Content::decode(content.as_slice()).map_err(|_| Fault::Damaged("outbox"))?;
+        let outbox = self.post(room.id, &content, Some(key))?;
+        self.db
+            .prepare_cached("UPDATE messages SET state = ?3, position = ?4 WHERE room = ?1 AND key = ?2")?
+            .execute((
+                room.id.0,
+                key.0,
+                state_code(MessageState::Waiting),
+                (WAITING_POSITION + outbox.unsigned_abs()) as i64,
+            ))?;
+        self.message_changed(room.id, key);
+        self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    /// Somebody could not decrypt entries of this device: they are encrypted anew, a bounded number of times.
+    pub(crate) fn resend(&mut self, room: RoomId, asker: AccountId, entries: &[bytes::Bytes]) -> Result<(), Fault> {
+        if self.is_present(room, asker)? {
+            for entry in entries.iter().take(MAX_RESENDS_AT_ONCE) {
+                let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
+                let row: Option<(Vec<u8>, i64)> = self
+                    .db
+                    .prepare_cached("SELECT content, resent FROM sent WHERE entry = ?1 AND room = ?2")?
+                    .query_row((entry.0, room.0), |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                let Some((content, resent)) = row else { continue };
+                let Ok(mut content) = Content::decode(content.as_slice()) else { continue };
+                // A request that was not understood is asked again by whoever still needs it.
+                if resent >= MAX_RESENDS || matches!(content.body, Some(Kind::Resend(_))) {
+                    continue;
+                }
+                self.db.prepare_cached("UPDATE sent SET resent = resent + 1 WHERE entry = ?1")?.execute([entry.0])?;
+                content.resend_of = entry.0.to_vec().into();
+                self.post(room, &content, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an entry stands in the conversation: the cell's clock, then the order within a millisecond.
+pub(crate) fn position_of(at_ms: u64, seq: u64) -> u64 {
+    (at_ms << 10 | (seq & 0x3FF)).min(WAITING_POSITION - 1)
+}
+
+/// Publishes of one room under way at a time: enough to fill a slow line, few enough to send again.
+const MAX_UNDER_WAY: usize = 16;
+const RETRY_MS: u64 = 1_000;
+const REFUSALS_BEFORE_HEALING: u32 = 3;
+/// How often one entry is encrypted anew.
+const MAX_RESENDS: i64 = 8;
+/// Entries answered of one request.
+const MAX_RESENDS_AT_ONCE: usize = 64;
