@@ -204,7 +204,7 @@ fn Menu(message: Message) -> impl IntoView {
         _ => None,
     };
     let editable = message.sender.me && text.is_some();
-    let member = app.chat().is_some_and(|chat| chat.membership == mbolo_client_api::Membership::Member);
+    let member = app.chat_now().is_some_and(|chat| chat.membership == mbolo_client_api::Membership::Member);
     let close = move || app.menu.set(None);
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
         "Escape" => {

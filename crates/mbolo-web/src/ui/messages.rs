@@ -34,6 +34,8 @@ struct Log {
     anchor: StoredValue<Anchor>,
     /// Whether the unread marker has been brought into view.
     placed: StoredValue<bool>,
+    /// The viewport's height when the rows were last settled.
+    height: StoredValue<i32>,
 }
 
 /// The log of a room.
@@ -48,6 +50,7 @@ pub fn MessageLog(room: String) -> impl IntoView {
         heights: StoredValue::new(Heights::default()),
         anchor: StoredValue::new(Anchor::Bottom),
         placed: StoredValue::new(false),
+        height: StoredValue::new(0),
     };
     Effect::new(move || {
         log.keys.track();
@@ -180,6 +183,7 @@ impl Log {
                 self.heights.update_value(|heights| news |= heights.measured(&key, height));
             }
         }
+        self.height.set_value(scroller.client_height());
         self.put_back(&scroller);
         if news && rounds > 0 {
             self.choose_rows();
@@ -211,12 +215,17 @@ impl Log {
     fn scrolled(&self) {
         let app = app();
         let Some(scroller) = self.element() else { return };
+        // Nobody has scrolled: a keyboard or a banner came or went, and the anchor is put back anyway.
+        if scroller.client_height() != self.height.get_value() {
+            return self.redraw();
+        }
         let (top, height) = (f64::from(scroller.scroll_top()), f64::from(scroller.client_height()));
         let at_end = f64::from(scroller.scroll_height()) - top - height < END_SLACK;
         let first = rows_of(&scroller).into_iter().find_map(|row| {
             let edge = scroller.get_bounding_client_rect().top();
             let place = row.get_bounding_client_rect();
-            let key = (place.bottom() > edge).then(|| row.get_attribute("data-key")).flatten()?;
+            let in_view = place.bottom() > edge && place.top() < edge + height;
+            let key = in_view.then(|| row.get_attribute("data-key")).flatten()?;
             Some((key, place.top() - edge))
         });
         let anchor = match first {

@@ -16,7 +16,7 @@ use crate::texts::{Language, language, t};
 #[component]
 pub fn Settings() -> impl IntoView {
     let app = app();
-    let Some(me) = app.me() else { return ().into_any() };
+    let Some(me) = app.me_now() else { return ().into_any() };
     let name = RwSignal::new(me.name.clone());
     let was = me.name.clone();
     let rename = move || {
@@ -117,7 +117,7 @@ pub fn Recovery() -> impl IntoView {
     };
     let save = move |_| {
         let (words, handle) =
-            (phrase.get_untracked().unwrap_or_default(), app.me().map(|me| me.handle).unwrap_or_default());
+            (phrase.get_untracked().unwrap_or_default(), app.me_now().map(|me| me.handle).unwrap_or_default());
         dom::save_file(&format!("mbolo-{handle}.txt"), &format!("{}\n\n{words}\n", t("recovery-file-head")));
         kept();
     };

@@ -174,6 +174,16 @@ impl App {
         self.chats.with(|chats| chats.as_ref().and_then(|chats| chats.get(&room).cloned()))
     }
 
+    /// The open chat, without listening to changes.
+    pub fn chat_now(&self) -> Option<Chat> {
+        untrack(|| self.chat())
+    }
+
+    /// The account, without listening to changes.
+    pub fn me_now(&self) -> Option<Account> {
+        untrack(|| self.me())
+    }
+
     /// The open room's id, without listening to changes.
     pub fn room_now(&self) -> Option<String> {
         self.route.with_untracked(|route| route.room().map(str::to_owned))
