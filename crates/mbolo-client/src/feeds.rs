@@ -14,6 +14,7 @@ use crate::engine::{Client, Fault};
 use crate::mls::{self, Decrypted};
 use crate::outbox::position_of;
 use crate::room::{Room, decode_vector, encode_vector};
+use crate::session::Hole;
 use crate::store;
 
 impl Client {
@@ -64,12 +65,24 @@ impl Client {
                 continue;
             }
             if seq > next {
-                // Entries are missing: the cell sends them from where we stand. Commits of a room that is being
-                // repaired are skipped on purpose.
-                if room.is_usable() {
-                    self.subscribe(&[(FeedId::Room(id), room.vector.clone())]);
+                match self.judge_hole(FeedId::Room(id), origin, &room.vector) {
+                    Hole::Retention if origin == Origin::COMMITS => {
+                        if room.is_usable() {
+                            self.lose_own(&mut room)?;
+                            self.heal(&mut room);
+                        }
+                        break;
+                    }
+                    Hole::Retention => {
+                        room.vector.advance(origin, seq - 1);
+                    }
+                    Hole::Lost if room.is_usable() => {
+                        self.follow(&room);
+                        break;
+                    }
+                    // On its way, or a room that is being repaired and skips commits on purpose.
+                    _ => break,
                 }
-                break;
             }
             let position = position_of(entry.received_at_ms, seq).max(room.last_pushed + 1);
             let place = Place { origin, seq, position, at_ms: entry.received_at_ms };

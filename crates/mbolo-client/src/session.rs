@@ -41,6 +41,17 @@ pub(crate) enum Link {
     Refused { code: &'static str, message: String },
 }
 
+/// Why entries are missing between the cursor and what was pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hole {
+    /// They were asked for and are coming; this push was under way before.
+    Expected,
+    /// They were asked for and did not come: the cell no longer keeps them.
+    Retention,
+    /// Something went wrong: ask again.
+    Lost,
+}
+
 /// What a request was for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -77,6 +88,8 @@ pub(crate) struct Session {
     /// Where feeds ended when they were subscribed, until that is reached.
     catching: BTreeMap<FeedId, VersionVector>,
     subscribing: usize,
+    /// From where feeds were subscribed, and whether the cell has answered.
+    subscribed: BTreeMap<FeedId, (VersionVector, bool)>,
     /// Entries of own publishes that lie beyond the cursor: not pushed, so the cursor steps over them.
     pub ahead: BTreeMap<RoomId, BTreeSet<(Origin, u64)>>,
     pub flights: BTreeMap<RoomId, Flight>,
@@ -556,6 +569,9 @@ impl Client {
 
     /// Follows feeds from the given positions.
     pub(crate) fn subscribe(&mut self, feeds: &[(FeedId, VersionVector)]) {
+        for (feed, after) in feeds {
+            self.session.subscribed.insert(*feed, (after.clone(), false));
+        }
         let feeds = feeds
             .iter()
             .map(|(feed, after)| wire::FeedPosition { feed: Some((*feed).into()), after: Some(after.into()) })
@@ -575,6 +591,9 @@ impl Client {
                 }
                 continue;
             }
+            if let Some((_, answered)) = self.session.subscribed.get_mut(&feed) {
+                *answered = true;
+            }
             let head = VersionVector::try_from(head.head.as_ref()).unwrap_or_default();
             self.session.catching.insert(feed, head);
             match feed {
@@ -591,6 +610,15 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// What a hole after `vector` in the log of `origin` means.
+    pub(crate) fn judge_hole(&self, feed: FeedId, origin: Origin, vector: &VersionVector) -> Hole {
+        match self.session.subscribed.get(&feed) {
+            Some((_, false)) => Hole::Expected,
+            Some((asked, true)) if asked.get(origin) == vector.get(origin) => Hole::Retention,
+            _ => Hole::Lost,
+        }
     }
 
     /// The cursor of a feed moved: perhaps it has reached what was missed.

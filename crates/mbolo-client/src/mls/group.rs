@@ -270,7 +270,7 @@ pub fn commit(
         .into_messages();
     let staged = group.pending_commit().ok_or(MlsFault::Malformed("no pending commit"))?;
     let own = account_of(&device.credential().credential)?;
-    let effect = describe(group, staged, own, false)?;
+    let effect = effect_of_own(group, staged, own)?;
     RoomContext::of(group.extensions())?.policy.check_commit(&effect.summary)?;
     encode_bundle(messages, change.proposals)
 }
@@ -308,12 +308,16 @@ impl ForeignCommit {
         }
         let message = protocol_message(&bundle.commit)?;
         let processed = group.process_message(provider, message).map_err(MlsFault::mls)?;
-        let external = matches!(processed.sender(), Sender::NewMemberCommit);
+        let leaf = match processed.sender() {
+            Sender::Member(index) => Some(*index),
+            Sender::NewMemberCommit => None,
+            _ => return Err(MlsFault::Malformed("only members commit")),
+        };
         let committer = account_of(processed.credential())?;
         let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
             return Err(MlsFault::Malformed("not a commit"));
         };
-        let effect = describe(group, &staged, committer, external)?;
+        let effect = describe(group, &staged, committer, leaf)?;
         RoomContext::of(group.extensions())?.policy.check_commit(&effect.summary)?;
         Ok(Self { staged, effect })
     }
@@ -337,7 +341,7 @@ pub fn effect_of_own(
     staged: &StagedCommit,
     own: AccountId,
 ) -> Result<CommitEffect, MlsFault> {
-    describe(group, staged, own, false)
+    describe(group, staged, own, Some(group.own_leaf_index()))
 }
 
 /// Reduces a staged commit to what the policy judges, checking the certificate of every leaf it brings.
@@ -345,8 +349,9 @@ fn describe(
     group: &MlsGroup,
     staged: &StagedCommit,
     committer: AccountId,
-    external: bool,
+    committer_leaf: Option<LeafNodeIndex>,
 ) -> Result<CommitEffect, MlsFault> {
+    let external = committer_leaf.is_none();
     let before: BTreeMap<u32, AccountId> =
         leaves(group)?.into_iter().map(|leaf| (leaf.index, leaf.account)).collect();
     let mut after = before.clone();
@@ -374,7 +379,13 @@ fn describe(
         }
     }
     if let Some(leaf) = staged.update_path_leaf_node() {
-        if verified_account(leaf.credential(), leaf.signature_key().as_slice())? != committer {
+        let device = leaf.signature_key().as_slice();
+        // A leaf stays with its device; an external commit brings its own.
+        let stays = match committer_leaf {
+            Some(index) => group.member_at(index).is_some_and(|member| member.signature_key == device),
+            None => true,
+        };
+        if !stays || verified_account(leaf.credential(), device)? != committer {
             return Err(MlsFault::Certificate);
         }
     }
