@@ -188,7 +188,7 @@ impl Client {
 
     fn finish(&mut self) -> Result<(), Fault> {
         while let Some(room) = self.todo.pop_first() {
-            self.drive(room)?;
+            self.guarded(room, |client| client.drive(room))?;
         }
         self.update_connection();
         let changed = std::mem::take(&mut self.changed);
@@ -245,6 +245,7 @@ impl Client {
         operation: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<Result<T, MlsFault>, Fault> {
         self.db.prepare_cached("SAVEPOINT attempt")?.execute([])?;
+        let effects = self.out.len();
         match operation(self) {
             Ok(value) => {
                 self.db.prepare_cached("RELEASE attempt")?.execute([])?;
@@ -252,11 +253,33 @@ impl Client {
             }
             Err(Fault::Mls(fault)) => {
                 self.groups.remove(&room);
+                self.out.truncate(effects);
                 self.db.execute_batch("ROLLBACK TO attempt; RELEASE attempt")?;
                 Ok(Err(fault))
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Runs `operation` on behalf of a room. If the room's group fails in a way that nobody foresaw, only this
+    /// room is repaired and all others go on.
+    pub(crate) fn guarded(
+        &mut self,
+        room: RoomId,
+        operation: impl FnOnce(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if let Err(fault) = self.attempt(room, operation)? {
+            // What was prepared for the cell was taken back with the rest, so nothing of it is under way.
+            self.session.busy.remove(&room);
+            self.session.gathering.remove(&room);
+            self.session.flights.remove(&room);
+            if let Some(mut row) = Room::load(&self.db, room)? {
+                self.drop_pending(room)?;
+                self.broken_room(&mut row, &fault);
+                row.save(&self.db)?;
+            }
+        }
+        Ok(())
     }
 
     // ------------------------------------------------------------ groups

@@ -28,7 +28,7 @@ impl Client {
                 }
                 Ok(())
             }
-            FeedId::Room(room) => self.on_room_push(room, origin, push),
+            FeedId::Room(room) => self.guarded(room, |client| client.on_room_push(room, origin, push)),
         }
     }
 

@@ -73,6 +73,21 @@ pub(crate) enum Asked {
     Marks,
 }
 
+impl Asked {
+    fn room(&self) -> Option<RoomId> {
+        match self {
+            Self::Publish { room, .. }
+            | Self::Propose { room, .. }
+            | Self::CreateRoom { room }
+            | Self::Submit { room }
+            | Self::Join { room }
+            | Self::GroupInfo { room }
+            | Self::Claim { room, .. } => Some(*room),
+            _ => None,
+        }
+    }
+}
+
 /// What is known about the present connection.
 #[derive(Default)]
 pub(crate) struct Session {
@@ -316,7 +331,10 @@ impl Client {
             server_frame::Body::Challenge(challenge) => self.on_challenge(&challenge),
             server_frame::Body::GoingAway(going) => self.on_going_away(&going),
             _ if frame.request_id > 0 => match self.session.requests.remove(&frame.request_id) {
-                Some(asked) => self.on_answer(asked, body),
+                Some(asked) => match asked.room() {
+                    Some(room) => self.guarded(room, |client| client.on_answer(asked, body)),
+                    None => self.on_answer(asked, body),
+                },
                 None => Ok(()),
             },
             _ if !self.is_open() => Ok(()),
