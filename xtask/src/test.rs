@@ -3,11 +3,12 @@
 //! One profile (dev) serves the tests, the simulator and the started cell, so nothing is compiled twice;
 //! only the browser's WASM has a profile of its own, because that is what is shipped.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{cargo, target, workspace};
+use crate::run::{Run, cargo, target, workspace};
 use crate::{bundle, documents, prerequisites, up};
 
 /// Simulator seeds in every test run, with the unoptimised build; `cargo xtask sim` runs more.
@@ -27,15 +28,16 @@ pub fn test() -> Result<()> {
         ("licences", licences),
         ("web client", bundle::build),
         ("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()),
-        ("build", || cargo(&["test", "--workspace", "--no-run"]).run()),
+        // All targets of all packages at once: a selection of packages would be a selection of features, and
+        // their dependencies would be compiled again.
+        ("build", || cargo(&["build", "--workspace", "--all-targets"]).run()),
         ("tests", || {
             cargo(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1").run()
         }),
-        ("simulator", || cargo(&["run", "--package", "mbolo-sim", "--", "--seeds", SIMULATOR_SEEDS]).run()),
-        ("the cell starts", || {
-            cargo(&["build", "--package", "mbolo"]).run()?;
-            up::check(&target().join("debug/mbolo"), true)
+        ("simulator", || {
+            Run::new(&built("mbolo-sim").display().to_string()).args(&["--seeds", SIMULATOR_SEEDS]).run()
         }),
+        ("the cell starts", || up::check(&built("mbolo"), true)),
     ];
     let begin = Instant::now();
     let mut times = Vec::new();
@@ -54,7 +56,12 @@ pub fn test() -> Result<()> {
     Ok(())
 }
 
-/// Runs every crate's `tests/fuzz.rs` for a while instead of for its fixed number of cases.
+/// A program of the workspace, as the step `build` has left it.
+fn built(program: &str) -> PathBuf {
+    target().join("debug").join(program)
+}
+
+/// Runs every crate's fuzz targets for a while each, instead of for their fixed number of cases.
 pub fn fuzz(arguments: &[&str]) -> Result<()> {
     let (mut seconds, mut seed) = (FUZZ_SECONDS, None);
     for option in arguments.chunks(2) {
@@ -67,8 +74,10 @@ pub fn fuzz(arguments: &[&str]) -> Result<()> {
     // Without a seed each run looks elsewhere; the one it took is printed.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     let seed = seed.map_or_else(|| now.as_secs().to_string(), str::to_owned);
-    for package in packages_with_fuzz_targets()? {
-        cargo(&["test", "--package", &package, "--test", "fuzz", "--", "--nocapture"])
+    for (package, targets) in fuzz_targets()? {
+        cargo(&["test", "--package", &package])
+            .args(targets)
+            .args(&["--nocapture"])
             .env("MBOLO_FUZZ_SECONDS", seconds)
             .env("MBOLO_FUZZ_SEED", &seed)
             .run()?;
@@ -76,17 +85,22 @@ pub fn fuzz(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn packages_with_fuzz_targets() -> Result<Vec<String>> {
-    let crates = std::fs::read_dir(workspace().join("crates")).context("reading crates")?;
-    let mut packages = Vec::new();
-    for entry in crates {
-        let entry = entry?;
-        if entry.path().join("tests/fuzz.rs").is_file() {
-            packages.push(entry.file_name().to_string_lossy().into_owned());
+/// The packages that fuzz, and the arguments that select their targets: a file `tests/fuzz.rs`, or where private parts are
+/// tried a module `fuzz` among the unit tests.
+fn fuzz_targets() -> Result<Vec<(String, &'static [&'static str])>> {
+    let mut found: Vec<(String, &[&str])> = Vec::new();
+    for entry in std::fs::read_dir(workspace().join("crates")).context("reading crates")? {
+        let dir = entry?.path();
+        let manifest = std::fs::read_to_string(dir.join("Cargo.toml"))?;
+        if !manifest.contains("mbolo-fuzz.workspace") {
+            continue;
         }
+        let in_a_file = dir.join("tests/fuzz.rs").is_file();
+        let package = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found.push((package, if in_a_file { &["--test", "fuzz", "--"] } else { &["--lib", "--", "fuzz::"] }));
     }
-    packages.sort();
-    Ok(packages)
+    found.sort();
+    Ok(found)
 }
 
 /// Takes long to install, so it is used where it is already there. What it says about advisories needs a
