@@ -19,8 +19,10 @@ const LONGEST_SLEEP_MS: u64 = 3_600_000;
 
 struct Runtime {
     channel: BroadcastChannel,
-    number: u32,
-    client: RefCell<Client>,
+    /// Changes whenever a client is opened, so that tabs ask again what the one before did not answer.
+    number: Cell<u32>,
+    /// There is always one, but for the moment in which it is opened anew.
+    client: RefCell<Option<Client>>,
     inputs: RefCell<VecDeque<Input>>,
     running: Cell<bool>,
     socket: RefCell<Option<Socket>>,
@@ -40,7 +42,10 @@ pub async fn run() {
 }
 
 async fn open() -> Result<Client, NoStorage> {
-    let store = storage::open().await?;
+    open_client(storage::open().await?)
+}
+
+fn open_client(store: rusqlite::Connection) -> Result<Client, NoStorage> {
     let mut seed = [0; 32];
     getrandom02::getrandom(&mut seed)
         .map_err(|error| NoStorage { problem: StartProblem::Broken, detail: format!("no randomness: {error}") })?;
@@ -57,8 +62,8 @@ async fn open() -> Result<Client, NoStorage> {
 fn serve(channel: BroadcastChannel, client: Client) {
     let runtime = Rc::new(Runtime {
         channel,
-        number: (js_sys::Math::random() * f64::from(u32::MAX)) as u32,
-        client: RefCell::new(client),
+        number: Cell::new(random_number()),
+        client: RefCell::new(Some(client)),
         inputs: RefCell::default(),
         running: Cell::new(false),
         socket: RefCell::default(),
@@ -75,7 +80,7 @@ fn serve(channel: BroadcastChannel, client: Client) {
     }));
     let hears = runtime.clone();
     listen(&runtime.channel, move |message| match message {
-        TabMessage::Hello => hears.say(&TabMessage::Ready { engine: hears.number }),
+        TabMessage::Hello => hears.say(&TabMessage::Ready { engine: hears.number.get() }),
         TabMessage::Call { call } => {
             if call.request == Request::SignOut {
                 hears.signing_out.set(Some(call.id));
@@ -84,8 +89,12 @@ fn serve(channel: BroadcastChannel, client: Client) {
         }
         _ => {}
     });
-    runtime.say(&TabMessage::Ready { engine: runtime.number });
+    runtime.say(&TabMessage::Ready { engine: runtime.number.get() });
     runtime.take(Input::Tick);
+    let back = runtime;
+    let online = Closure::<dyn FnMut()>::new(move || back.network_is_back());
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
+    scope.set_ononline(Some(online.into_js_value().unchecked_ref()));
 }
 
 /// There is no engine; every tab that asks is told why.
@@ -111,7 +120,7 @@ impl Runtime {
         loop {
             let next = self.inputs.borrow_mut().pop_front();
             let Some(input) = next else { break };
-            let effects = self.client.borrow_mut().handle(now_ms(), input);
+            let effects = self.client.borrow_mut().as_mut().map(|client| client.handle(now_ms(), input)).unwrap_or_default();
             for effect in effects {
                 self.carry_out(effect);
             }
@@ -163,6 +172,25 @@ impl Runtime {
         }
     }
 
+    /// The device has a network again: nobody waits for the end of a back-off that may be a minute long. A client
+    /// that is opened anew connects at once.
+    fn network_is_back(self: &Rc<Self>) {
+        if self.socket.borrow().is_some() || self.running.get() {
+            return;
+        }
+        let Some(client) = self.client.take() else { return };
+        match open_client(client.into_store()) {
+            Ok(client) => {
+                self.client.replace(Some(client));
+                self.number.set(random_number());
+                self.say(&TabMessage::Ready { engine: self.number.get() });
+                self.take(Input::Tick);
+            }
+            // The page starts the worker anew when it fails.
+            Err(problem) => wasm_bindgen::throw_str(&problem.detail),
+        }
+    }
+
     /// Lets go of a socket from within its own handler, which must outlive the call.
     fn forget_socket(&self) {
         if let Some(socket) = self.socket.borrow_mut().take() {
@@ -175,7 +203,7 @@ impl Runtime {
         if let Some(timer) = self.timer.take() {
             scope.clear_timeout_with_handle(timer);
         }
-        let Some(due_ms) = self.client.borrow().next_tick_ms() else { return };
+        let Some(due_ms) = self.client.borrow().as_ref().and_then(Client::next_tick_ms) else { return };
         let delay = due_ms.saturating_sub(now_ms()).min(LONGEST_SLEEP_MS) as i32;
         if let Some(wake) = &*self.wake.borrow() {
             let timer = scope.set_timeout_with_callback_and_timeout_and_arguments_0(wake.as_ref().unchecked_ref(), delay);
@@ -202,6 +230,10 @@ fn listen(channel: &BroadcastChannel, mut hear: impl FnMut(TabMessage) + 'static
         }
     });
     channel.set_onmessage(Some(callback.into_js_value().unchecked_ref()));
+}
+
+fn random_number() -> u32 {
+    (js_sys::Math::random() * f64::from(u32::MAX)) as u32
 }
 
 fn now_ms() -> u64 {

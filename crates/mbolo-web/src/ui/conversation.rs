@@ -49,7 +49,15 @@ fn Conversation(room: String) -> impl IntoView {
     app.open_room(room.clone());
     let chat = Memo::new(move |_| app.chat());
     let known = Memo::new(move |_| app.chats.read().is_some());
-    let membership = Memo::new(move |_| chat.read().as_ref().map(|chat| chat.membership));
+    let foot = Memo::new(move |_| match chat.read().as_ref().map(|chat| chat.membership) {
+        Some(Membership::Joining) => Foot::Joining,
+        Some(Membership::Member) => Foot::Writing,
+        Some(Membership::Left) => Foot::Left,
+        Some(Membership::Removed) => Foot::Removed,
+        // Before the engine has arrived one can write already.
+        None if !known.get() => Foot::Writing,
+        None => Foot::Unknown,
+    });
     let typing_room = room.clone();
     let composer_room = room.clone();
     let typing = move || typing_sentence(&app.typing.with(|typing| typing.names(&typing_room)));
@@ -65,16 +73,26 @@ fn Conversation(room: String) -> impl IntoView {
         <div class="only-narrow"><super::banner::ConnectionBanner /></div>
         <MessageLog room=room.clone() />
         <p class="typing" role="status">{typing}</p>
-        {move || match membership.get() {
-            Some(Membership::Member) => view! { <Composer room=composer_room.clone() /> }.into_any(),
-            Some(Membership::Joining) => {
+        {move || match foot.get() {
+            Foot::Writing => view! { <Composer room=composer_room.clone() /> }.into_any(),
+            Foot::Joining => {
                 view! { <p class="closed" role="status">{t("conversation-joining")}</p> <Composer room=composer_room.clone() /> }.into_any()
             }
-            Some(Membership::Left) => view! { <p class="closed">{t("conversation-left")}</p> }.into_any(),
-            Some(Membership::Removed) => view! { <p class="closed">{t("conversation-removed")}</p> }.into_any(),
-            None => ().into_any(),
+            Foot::Left => view! { <p class="closed">{t("conversation-left")}</p> }.into_any(),
+            Foot::Removed => view! { <p class="closed">{t("conversation-removed")}</p> }.into_any(),
+            Foot::Unknown => ().into_any(),
         }}
     }
+}
+
+/// What is below the messages.
+#[derive(Clone, Copy, PartialEq)]
+enum Foot {
+    Writing,
+    Joining,
+    Left,
+    Removed,
+    Unknown,
 }
 
 fn head(chat: &Chat) -> impl IntoView + use<> {

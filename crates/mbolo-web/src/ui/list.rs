@@ -44,7 +44,7 @@ pub fn ListPane() -> impl IntoView {
                     {move || app.me().map(|me| avatar(&me.name, &me.id, false))}
                 </button>
             </header>
-            <div class="search" class:hidden=none_at_all>
+            <div class="search" role="search" class:hidden=none_at_all>
                 {Icon::Search.view()}
                 <input id="chat-search" class="search-field" type="search" aria-label=t("chats-search") placeholder=t("chats-search")
                     title="Ctrl K" autocomplete="off" enterkeyhint="go" bind:value=query on:keydown=on_search_key />
@@ -83,29 +83,30 @@ fn ChatLine(room: String) -> impl IntoView {
     let preview_id = format!("preview-{room}");
     let described = preview_id.clone();
     view! {
-        <li>
-            <a class="chat-link" href=href aria-current=move || current.get().then_some("page") aria-describedby=described
-                aria-label=move || chat.get().map(|chat| link_name(&chat))>
-                {move || chat.get().map(|chat| view! {
-                    {chat_avatar(&chat, false)}
-                    <span class="chat-text" aria-hidden="true">
-                        <span class="chat-top">
-                            <span class="chat-name" dir="auto">{chat.name.clone()}</span>
-                            <time class="chat-time">{dom::short_time(chat.last_activity_ms)}</time>
-                        </span>
-                        <span class="chat-bottom">
-                            {chat.last_message.as_ref().and_then(|m| m.state.filter(|_| m.sender.me)).map(ticks)}
-                            <span class="chat-preview" dir="auto" id=preview_id.clone()>
-                                {match types.get() {
-                                    Some(name) => view! { <em>{t_with("typing-one", &[("name", name.into())])}</em> }.into_any(),
-                                    None => preview(&chat).into_any(),
-                                }}
-                            </span>
-                            {(chat.unread > 0).then(|| view! { <span class="badge">{badge(chat.unread)}</span> })}
-                        </span>
+        <li class="chat-line" class:current=current>
+            {move || chat.get().map(|chat| chat_avatar(&chat, false))}
+            <div class="chat-text">
+                <div class="chat-top">
+                    // The link covers the whole line; its name is the chat's, the rest describes it.
+                    <a class="chat-link" href=href dir="auto" aria-current=move || current.get().then_some("page")
+                        aria-describedby=described aria-label=move || chat.get().map(|chat| link_name(&chat))>
+                        {move || chat.get().map(|chat| chat.name)}
+                    </a>
+                    <time class="chat-time">{move || chat.get().map(|chat| dom::short_time(chat.last_activity_ms))}</time>
+                </div>
+                <div class="chat-bottom">
+                    {move || chat.get().and_then(|chat| chat.last_message).filter(|m| m.sender.me).and_then(|m| m.state).map(ticks)}
+                    <span class="chat-preview" dir="auto" id=preview_id>
+                        {move || match types.get() {
+                            Some(name) => view! { <em>{t_with("typing-one", &[("name", name.into())])}</em> }.into_any(),
+                            None => chat.get().map(|chat| preview(&chat)).into_any(),
+                        }}
                     </span>
-                })}
-            </a>
+                    {move || chat.get().map(|chat| chat.unread).filter(|unread| *unread > 0).map(|unread| {
+                        view! { <span class="badge" aria-hidden="true">{badge(unread)}</span> }
+                    })}
+                </div>
+            </div>
         </li>
     }
 }

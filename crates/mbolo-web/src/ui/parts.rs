@@ -13,7 +13,7 @@ use crate::texts::t;
 /// A cell with initials, in the colour of an id.
 pub fn avatar(name: &str, id: &str, large: bool) -> impl IntoView + use<> {
     let class = format!("avatar hue-{}{}", look::hue(id), if large { " avatar-large" } else { "" });
-    view! { <span class=class aria-hidden="true">{look::initials(name)}</span> }
+    view! { <span class=class aria-hidden="true" data-initials=look::initials(name)></span> }
 }
 
 /// The avatar of a chat: the other person's, or the group's.
@@ -80,6 +80,14 @@ pub fn Sheet(
 ) -> impl IntoView {
     let app = app();
     let dialog = NodeRef::<Dialog>::new();
+    // When the sheet goes, the focus returns to what had it.
+    let opener = StoredValue::new_local(super::dom::document().active_element());
+    on_cleanup(move || {
+        let opener = opener.try_get_value().flatten().filter(|opener| opener.is_connected());
+        if let Some(opener) = opener.and_then(|opener| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(opener).ok()) {
+            let _ = opener.focus();
+        }
+    });
     Effect::new(move || {
         if let Some(dialog) = dialog.get()
             && !dialog.open()

@@ -330,7 +330,9 @@ impl App {
                         timeline.mark_unread(unread);
                     }
                 });
-                self.mark_read();
+                // Once it is known whether the end is in view.
+                let app = *self;
+                dom::before_paint(move || app.mark_read());
             }
             Ok(_) => {}
             Err(failure) => self.tell_failure(&failure),
