@@ -1,0 +1,177 @@
+//! Crashes at every point, full disks, lies of the cell.
+
+use bytes::Bytes;
+use mbolo_client::{Client, Effect, Input, Options};
+use mbolo_client_api::{Call, Output, Request};
+use mbolo_proto::wire::{self, server_frame};
+use mbolo_proto::{decode_server_frame, encode_frame};
+use prost::Message;
+
+use crate::desk::{Desk, START_MS};
+
+/// A story in which everything happens that changes durable state: a 1:1 room, a group, messages both ways.
+fn tell_story(crash: Option<(usize, u64)>) -> (Desk, String, String, u64) {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let before = [desk.handled(awa), desk.handled(ben)];
+    if let Some((person, inputs)) = crash {
+        desk.crash_after(person, inputs);
+    }
+    let direct = desk.start_chat(awa, "ben");
+    desk.say(awa, &direct, "one");
+    desk.pass(1_000);
+    desk.say(ben, &direct, "two");
+    let group = desk.create_group(ben, "Club", &["awa"]);
+    desk.say(ben, &group, "three");
+    desk.pass(2_000);
+    desk.say(awa, &group, "four");
+    desk.pass(60_000);
+    let inputs = (desk.handled(awa) - before[0]).max(desk.handled(ben) - before[1]);
+    (desk, direct, group, inputs)
+}
+
+#[test]
+fn a_device_may_crash_between_any_two_inputs() {
+    let (_, _, _, inputs) = tell_story(None);
+    for person in [0, 1] {
+        for at in (0..inputs.min(90)).step_by(3) {
+            let (mut desk, direct, group, _) = tell_story(Some((person, at)));
+            desk.pass(120_000);
+            for reader in [0, 1] {
+                assert_eq!(desk.texts(reader, &direct), ["one", "two"], "reader {reader}, {person} crashed at {at}");
+                assert_eq!(desk.texts(reader, &group), ["three", "four"], "reader {reader}, {person} crashed at {at}");
+                let stats = desk.client(reader).stats();
+                assert_eq!((stats.outbox, stats.intents, stats.healing, stats.undecryptable), (0, 0, 0, 0));
+            }
+            desk.assert_agreed(&[0, 1], &direct);
+            desk.assert_agreed(&[0, 1], &group);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_and_the_same_inputs_give_the_same_bytes() {
+    let (one, ..) = tell_story(Some((1, 20)));
+    let (other, ..) = tell_story(Some((1, 20)));
+    for person in [0, 1] {
+        assert!(!one.sent(person).is_empty());
+        assert_eq!(one.sent(person), other.sent(person));
+    }
+}
+
+/// Turns one vote of every receipt into nonsense.
+fn forge_receipts(person: usize, frame: &Bytes) -> Option<Bytes> {
+    if person != 1 {
+        return None;
+    }
+    let mut frame = decode_server_frame(frame.clone()).ok()?;
+    let Some(server_frame::Body::FeedPush(push)) = &mut frame.body else { return None };
+    let mut changed = false;
+    for entry in &mut push.entries {
+        if entry.kind() == wire::EntryKind::Commit {
+            let mut decided = wire::DecidedCommit::decode(entry.payload.clone()).ok()?;
+            if let Some(receipt) = &mut decided.receipt {
+                receipt.votes[0].signature = vec![7; 64].into();
+                changed = true;
+            }
+            entry.payload = decided.encode_to_vec().into();
+        }
+    }
+    changed.then(|| encode_frame(&frame))
+}
+
+#[test]
+fn a_commit_without_a_valid_receipt_changes_nothing_and_heals_later() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    desk.person("cleo");
+    let room = desk.create_group(awa, "Club", &["ben"]);
+    desk.pass(3_000);
+    let before = desk.epoch(ben, &room);
+    desk.tamper = Some(forge_receipts);
+    desk.ask(awa, Request::AddMembers { room: room.clone(), handles: vec!["cleo".into()] }).unwrap();
+    desk.settle();
+    // Ben is in the old epoch or on his way back in, but has not entered the new one on a forged receipt.
+    assert!(desk.epoch(ben, &room).is_none_or(|epoch| Some(epoch) == before));
+    assert_eq!(desk.member_names(ben, &room).len(), 2);
+    desk.tamper = None;
+    desk.pass(60_000);
+    desk.say(awa, &room, "now");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(ben, &room), ["now"]);
+    desk.assert_agreed(&[awa, ben], &room);
+}
+
+/// Destroys application messages on their way to one device.
+fn garble_messages(person: usize, frame: &Bytes) -> Option<Bytes> {
+    if person != 1 {
+        return None;
+    }
+    let mut frame = decode_server_frame(frame.clone()).ok()?;
+    let Some(server_frame::Body::FeedPush(push)) = &mut frame.body else { return None };
+    let mut changed = false;
+    for entry in &mut push.entries {
+        if entry.kind() == wire::EntryKind::Application {
+            let mut payload = entry.payload.to_vec();
+            let last = payload.len() - 1;
+            payload[last] ^= 1;
+            entry.payload = payload.into();
+            changed = true;
+        }
+    }
+    changed.then(|| encode_frame(&frame))
+}
+
+#[test]
+fn what_cannot_be_decrypted_is_said_to_be_so_and_does_not_stop_the_rest() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    desk.say(awa, &room, "one");
+    desk.pass(3_000);
+    desk.tamper = Some(garble_messages);
+    desk.say(awa, &room, "two");
+    desk.settle();
+    desk.tamper = None;
+    desk.say(awa, &room, "three");
+    desk.pass(120_000);
+    // The garbled bytes have another id than what was sent, so nobody can send them again.
+    assert_eq!(desk.texts(ben, &room), ["one", "<undecryptable>", "three"]);
+}
+
+#[test]
+fn a_full_disk_is_reported_and_nothing_is_lost() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    desk.say(awa, &room, "one");
+    desk.pass(3_000);
+    desk.fill_disk(awa, true);
+    let big = Request::SendText { room: room.clone(), text: "x".repeat(16_000), reply_to: None };
+    assert_eq!(desk.ask(awa, big).unwrap_err().code, "storage_full");
+    desk.say(ben, &room, &"y".repeat(16_000));
+    desk.pass(30_000);
+    assert_eq!(desk.texts(awa, &room), ["one"]);
+    desk.fill_disk(awa, false);
+    desk.pass(120_000);
+    desk.say(awa, &room, "two");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(awa, &room), ["one".to_owned(), "y".repeat(16_000), "two".to_owned()]);
+    assert_eq!(desk.texts(ben, &room), ["one".to_owned(), "y".repeat(16_000), "two".to_owned()]);
+}
+
+#[test]
+fn garbage_from_the_wire_is_survived() {
+    let store = rusqlite::Connection::open_in_memory().unwrap();
+    let mut client = Client::open(store, Options::new("desk", [3; 32]), START_MS).unwrap();
+    let request = Request::SignUp { handle: "awa".into(), name: "Awa".into(), invite: None };
+    let effects = client.handle(START_MS, Input::Call(Call { id: 1, request }));
+    assert!(matches!(effects[0], Effect::Connect));
+    client.handle(START_MS, Input::Connected);
+    let effects = client.handle(START_MS, Input::Frame(Bytes::from_static(b"\xFF\xFF<html>")));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Disconnect)));
+    let effects = client.handle(START_MS, Input::Disconnected(mbolo_client::TransportFailure::NotMbolo));
+    assert!(effects.iter().any(|effect| {
+        matches!(effect, Effect::Output(Output::Reply { id: 1, result: Err(failure) }) if failure.code == "offline")
+    }));
+}

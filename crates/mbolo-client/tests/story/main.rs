@@ -1,0 +1,9 @@
+//! Stories of people who talk over one cell: the real client engine against the real cell core.
+//!
+//! Everything is deterministic: seeds, the clock and the order of frames are the desk's.
+
+mod account;
+mod conversation;
+mod desk;
+mod faults;
+mod groups;
