@@ -47,9 +47,9 @@ impl Site {
     pub(crate) fn new(assets: Assets, directory: Option<PathBuf>) -> Self {
         match directory {
             Some(directory) => Self::Directory(directory),
-            None => {
-                Self::Embedded(assets.files.iter().map(|file| (file.path, (*file, tag(file.plain)))).collect())
-            }
+            None => Self::Embedded(
+                assets.files.iter().map(|file| (file.path, (*file, tag(file.plain)))).collect(),
+            ),
         }
     }
 
@@ -91,7 +91,8 @@ impl Site {
             }
         };
         // Forms of one file differ in their bytes, so they differ in their tags.
-        let etag = format!("\"{tag}{}{}\"", if encoding.is_some() { "-" } else { "" }, encoding.unwrap_or(""));
+        let etag =
+            format!("\"{tag}{}{}\"", if encoding.is_some() { "-" } else { "" }, encoding.unwrap_or(""));
         let fresh = request
             .if_none_match
             .as_ref()
@@ -228,7 +229,9 @@ mod tests {
         let site = Site::new(ASSETS, None);
         assert!(get(&site, "/app-0a1b2c3d4e5f.js", "").unwrap().headers.contains("immutable"));
         assert!(get(&site, "/", "").unwrap().headers.contains("no-cache"));
-        assert!(!has_hash("deadbeefs.js") && !has_hash("facade.css") && has_hash("a/mbolo-1234567890ab_bg.wasm"));
+        assert!(
+            !has_hash("deadbeefs.js") && !has_hash("facade.css") && has_hash("a/mbolo-1234567890ab_bg.wasm")
+        );
     }
 
     #[test]

@@ -45,7 +45,10 @@ pub(crate) fn certificate(config: &Config, data: &DataDirectory) -> Result<Optio
         }
     };
     let named = |path: &Path, what: &str, error: &dyn std::fmt::Display| {
-        ServeError::Certificate(format!("{} is not {what} ({error}); check tls_cert and tls_key", path.display()))
+        ServeError::Certificate(format!(
+            "{} is not {what} ({error}); check tls_cert and tls_key",
+            path.display()
+        ))
     };
     let certificates = CertificateDer::pem_file_iter(&chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -141,7 +144,8 @@ mod tests {
     fn a_generated_certificate_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let data = DataDirectory::open(dir.path()).unwrap();
-        let config = Config { tls: Tls::Generated, name: Some("cell.example".to_owned()), ..Config::default() };
+        let config =
+            Config { tls: Tls::Generated, name: Some("cell.example".to_owned()), ..Config::default() };
         let first = certificate(&config, &data).unwrap().unwrap().fingerprint.unwrap();
         let again = certificate(&config, &data).unwrap().unwrap().fingerprint.unwrap();
         assert_eq!(first, again);

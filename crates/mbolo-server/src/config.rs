@@ -154,7 +154,7 @@ settings! {
     /// Address for Prometheus metrics (/metrics, /healthz). Not set: /metrics on `listen`, for callers on this machine only.
     metrics_listen: Option<SocketAddr> = None, show "\"127.0.0.1:9420\"";
     /// What is logged: error, warn, info, debug or trace, also per module ("info,mbolo_server=debug").
-    log: String = "info".to_owned();
+    log: String = "info,fjall=warn,lsm_tree=warn".to_owned();
     /// "text" for people or "json" for programs, one line an event.
     log_format: LogFormat = LogFormat::Text;
     /// Serve the web client from this directory instead of the one inside the program.

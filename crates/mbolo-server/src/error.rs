@@ -13,7 +13,9 @@ pub enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Another program listens there.
-    #[error("{0} is already in use: stop the program that listens there, or choose another address with --listen")]
+    #[error(
+        "{0} is already in use: stop the program that listens there, or choose another address with --listen"
+    )]
     AddressInUse(SocketAddr),
     /// The system does not let us listen there.
     #[error("cannot listen on {address} ({error}): choose another address with --listen")]
@@ -24,10 +26,14 @@ pub enum ServeError {
         error: io::Error,
     },
     /// Another server holds the data directory.
-    #[error("another server is using the data directory {0}: stop it first, or choose another directory with --data")]
+    #[error(
+        "another server is using the data directory {0}: stop it first, or choose another directory with --data"
+    )]
     DataInUse(PathBuf),
     /// The data directory cannot be made, read or written.
-    #[error("cannot use {path} ({error}): give the data directory to the user that runs the server, or choose another with --data")]
+    #[error(
+        "cannot use {path} ({error}): give the data directory to the user that runs the server, or choose another with --data"
+    )]
     DataUnusable {
         /// The file or directory.
         path: PathBuf,
@@ -35,10 +41,14 @@ pub enum ServeError {
         error: io::Error,
     },
     /// A key file does not hold a key.
-    #[error("{0} is damaged: put back its copy from a backup (the server never makes a new key over an old one)")]
+    #[error(
+        "{0} is damaged: put back its copy from a backup (the server never makes a new key over an old one)"
+    )]
     KeyDamaged(PathBuf),
-    /// There is a store, but not the cell key it was made with.
-    #[error("{0} is missing, but there is a store: put the key back from a backup (without it this would be another cell)")]
+    /// There is a store, but not a key it was made with.
+    #[error(
+        "{0} is missing, but there is a store: put the key back from a backup (another one does not fit it)"
+    )]
     KeyMissing(PathBuf),
     /// The store cannot be opened.
     #[error("the store in {path} cannot be opened: {message}; restore it from a backup, nothing was changed")]
@@ -52,7 +62,9 @@ pub enum ServeError {
     #[error("the TLS certificate cannot be used: {0}")]
     Certificate(String),
     /// The store failed while running; acknowledged entries are safe.
-    #[error("the store failed and the server stopped so that nothing is lost: {0}; check the disk, then start again")]
+    #[error(
+        "the store failed and the server stopped so that nothing is lost: {0}; check the disk, then start again"
+    )]
     StoreFailed(String),
     /// Something else the system refused.
     #[error("{0}")]

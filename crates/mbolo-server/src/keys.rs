@@ -3,15 +3,15 @@
 //! ```text
 //! data/
 //!   lock                    held while a server runs
-//!   cell.key                the cell's identity: back it up
+//!   cell.key                the cell's identity
 //!   tls/                    the generated certificate, if there is one
 //!   store/                  what belongs to this very store
-//!     incarnation.key       never back it up: a restored store must get a new one
+//!     incarnation.key       names the log that this store appends to, signs decided commits
 //!     log/                  the engine
 //! ```
 //!
-//! The incarnation key names the log that this store appends to. A store that is restored from a backup without it
-//! makes a new key, so it can never give a sequence number away twice. A cell key is never made over an existing store.
+//! Keys are made on first start and never over an existing store: another cell key would be another cell, and the core
+//! does not go on with a store under another incarnation key.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -67,14 +67,14 @@ impl DataDirectory {
 
     /// The cell's keys, made on first start.
     pub(crate) fn keys(&self) -> Result<Keys, ServeError> {
-        let cell_path = self.path.join("cell.key");
-        if !cell_path.exists() && self.engine().exists() {
-            return Err(ServeError::KeyMissing(cell_path));
+        let cell = self.path.join("cell.key");
+        let incarnation = self.path.join("store").join("incarnation.key");
+        if self.engine().exists()
+            && let Some(missing) = [&cell, &incarnation].into_iter().find(|path| !path.exists())
+        {
+            return Err(ServeError::KeyMissing(missing.clone()));
         }
-        Ok(Keys {
-            cell: key(&cell_path)?,
-            incarnation: key(&self.path.join("store").join("incarnation.key"))?,
-        })
+        Ok(Keys { cell: key(&cell)?, incarnation: key(&incarnation)? })
     }
 }
 
@@ -164,21 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn a_store_restored_without_its_incarnation_key_is_a_new_incarnation_of_the_same_cell() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = DataDirectory::open(dir.path()).unwrap().keys().unwrap();
-        fs::remove_file(dir.path().join("store/incarnation.key")).unwrap();
-        let restored = DataDirectory::open(dir.path()).unwrap().keys().unwrap();
-        assert_eq!(first.cell.to_bytes(), restored.cell.to_bytes());
-        assert_ne!(first.incarnation.to_bytes(), restored.incarnation.to_bytes());
-    }
-
-    #[test]
-    fn a_store_without_its_cell_key_is_not_given_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let data = DataDirectory::open(dir.path()).unwrap();
-        fs::create_dir(data.engine()).unwrap();
-        assert!(matches!(data.keys(), Err(ServeError::KeyMissing(_))));
+    fn a_store_without_one_of_its_keys_is_not_given_another() {
+        for missing in ["cell.key", "store/incarnation.key"] {
+            let dir = tempfile::tempdir().unwrap();
+            let data = DataDirectory::open(dir.path()).unwrap();
+            data.keys().unwrap();
+            fs::create_dir(data.engine()).unwrap();
+            data.keys().unwrap();
+            fs::remove_file(dir.path().join(missing)).unwrap();
+            let error = data.keys().err().unwrap();
+            assert!(matches!(&error, ServeError::KeyMissing(path) if path.ends_with(missing)), "{error}");
+            assert!(!dir.path().join(missing).exists());
+        }
     }
 
     #[test]

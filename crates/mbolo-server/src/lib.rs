@@ -17,8 +17,11 @@ mod shared;
 mod shutdown;
 
 pub use assets::{Asset, Assets};
-pub use config::{Config, ConfigError, Layer, LogFormat, Setting, SettingInfo, Signup, Tls, example, settings};
+pub use config::{
+    Config, ConfigError, Layer, LogFormat, Setting, SettingInfo, Signup, Tls, example, settings,
+};
 pub use error::ServeError;
 pub use keys::mint_invite;
 pub use server::{Server, run};
+pub use shared::Patience;
 pub use shutdown::Shutdown;

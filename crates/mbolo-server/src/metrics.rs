@@ -70,20 +70,48 @@ impl Metrics {
 
         page.gauge("mbolo_connections", "Open connections.", load(&self.connections));
         page.counter("mbolo_accepted_total", "Connections accepted.", load(&self.accepted));
-        page.counter("mbolo_refused_total", "Connections closed for a connection limit.", load(&self.refused));
-        page.counter("mbolo_accept_errors_total", "Failures to accept, such as no free descriptor.", load(&self.accept_errors));
-        page.counter("mbolo_tls_failures_total", "TLS handshakes and records that failed.", load(&self.tls_failures));
-        page.counter("mbolo_slow_readers_total", "Connections closed because they did not read.", load(&self.slow_readers));
-        page.counter("mbolo_timeouts_total", "Connections closed because nothing came.", load(&self.timeouts));
+        page.counter(
+            "mbolo_refused_total",
+            "Connections closed for a connection limit.",
+            load(&self.refused),
+        );
+        page.counter(
+            "mbolo_accept_errors_total",
+            "Failures to accept, such as no free descriptor.",
+            load(&self.accept_errors),
+        );
+        page.counter(
+            "mbolo_tls_failures_total",
+            "TLS handshakes and records that failed.",
+            load(&self.tls_failures),
+        );
+        page.counter(
+            "mbolo_slow_readers_total",
+            "Connections closed because they did not read.",
+            load(&self.slow_readers),
+        );
+        page.counter(
+            "mbolo_timeouts_total",
+            "Connections closed because nothing came.",
+            load(&self.timeouts),
+        );
         page.counter("mbolo_http_requests_total", "HTTP requests.", load(&self.http_requests));
-        page.counter("mbolo_frames_received_total", "Session frames from devices.", load(&self.frames_received));
+        page.counter(
+            "mbolo_frames_received_total",
+            "Session frames from devices.",
+            load(&self.frames_received),
+        );
         page.counter("mbolo_frames_sent_total", "Session frames to devices.", load(&self.frames_sent));
         page.counter("mbolo_received_bytes_total", "Bytes read, after TLS.", load(&self.bytes_received));
         page.counter("mbolo_sent_bytes_total", "Bytes written to sockets.", load(&self.bytes_sent));
         page.counter("mbolo_reads_total", "Reads from sockets.", load(&self.reads));
         page.counter("mbolo_writes_total", "Writes to sockets.", load(&self.writes));
         page.histogram("mbolo_batch_events", "Events in one batch of the core.", &self.batch_size);
-        page.histogram("mbolo_queue_wait_seconds", "Wait of a batch's first event for the core.", &self.queue_wait);
+        page.histogram(
+            "mbolo_queue_wait_seconds",
+            "Wait of a batch's first event for the core.",
+            &self.queue_wait,
+        );
         page.histogram("mbolo_commit_seconds", "Applying and committing one batch.", &self.commit_time);
         page.histogram("mbolo_emit_seconds", "Handing a batch's effects to the gateways.", &self.emit_time);
 
@@ -94,7 +122,11 @@ impl Metrics {
         page.counter("mbolo_logins_shed_total", "Logins and sign-ups told to come back.", stats.logins_shed);
         page.counter("mbolo_accounts_created_total", "Accounts created.", stats.accounts_created);
         page.counter("mbolo_publishes_total", "Entries accepted.", stats.publishes);
-        page.counter("mbolo_publishes_repeated_total", "Publishes answered from an earlier one.", stats.publishes_repeated);
+        page.counter(
+            "mbolo_publishes_repeated_total",
+            "Publishes answered from an earlier one.",
+            stats.publishes_repeated,
+        );
         page.counter("mbolo_published_bytes_total", "Payload bytes accepted.", stats.published_bytes);
         page.counter("mbolo_deliveries_total", "Entries pushed, per receiving session.", stats.deliveries);
         page.counter("mbolo_delivered_bytes_total", "Bytes of entries pushed.", stats.delivered_bytes);
@@ -107,7 +139,11 @@ impl Metrics {
         page.counter("mbolo_entries_expired_total", "Entries removed by retention.", stats.entries_expired);
         page.gauge("mbolo_rooms_cached", "Rooms in memory.", stats.rooms_cached);
         page.gauge("mbolo_groups_cached", "MLS groups in memory.", stats.groups_cached);
-        page.gauge("mbolo_read_only", "1 while the disk is full and new entries are refused.", u64::from(stats.read_only));
+        page.gauge(
+            "mbolo_read_only",
+            "1 while the disk is full and new entries are refused.",
+            u64::from(stats.read_only),
+        );
         page.describe("mbolo_errors_total", "Error answers by code.", "counter");
         for (code, count) in &stats.errors {
             let _ = writeln!(page.0, "mbolo_errors_total{{code=\"{code}\"}} {count}");
@@ -130,7 +166,12 @@ pub(crate) struct Histogram<const N: usize> {
 
 impl<const N: usize> Histogram<N> {
     fn new(bounds: [f64; N]) -> Self {
-        Self { bounds, counts: std::array::from_fn(|_| AtomicU64::new(0)), above: AtomicU64::new(0), sum: AtomicU64::new(0) }
+        Self {
+            bounds,
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            above: AtomicU64::new(0),
+            sum: AtomicU64::new(0),
+        }
     }
 
     /// Counts one value.
@@ -175,7 +216,8 @@ impl Page {
         }
         total += histogram.above.load(Relaxed);
         let sum = histogram.sum.load(Relaxed) as f64 / 1e6;
-        let _ = writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {total}\n{name}_sum {sum}\n{name}_count {total}");
+        let _ =
+            writeln!(self.0, "{name}_bucket{{le=\"+Inf\"}} {total}\n{name}_sum {sum}\n{name}_count {total}");
     }
 
     /// The standard process metrics, where the system has /proc.
@@ -183,7 +225,8 @@ impl Page {
         let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return };
         // The name in parentheses may hold anything; what follows is counted from field 3.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let field =
+            |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         let cpu = (field(14) + field(15)) as f64 / CLOCK_TICKS_PER_S;
         self.describe("process_cpu_seconds_total", "User and system CPU time.", "counter");
         let _ = writeln!(self.0, "process_cpu_seconds_total {cpu}");
@@ -198,8 +241,7 @@ impl Page {
 const CLOCK_TICKS_PER_S: f64 = 100.0;
 const PAGE_BYTES: u64 = 4096;
 
-const SIZES: [f64; 12] =
-    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+const SIZES: [f64; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 const SECONDS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 

@@ -22,7 +22,7 @@ use crate::error::ServeError;
 use crate::gateway::{self, Gateway, Listener, Mail, Mailbox};
 use crate::keys::{DataDirectory, invite_key};
 use crate::logging::init_logging;
-use crate::shared::{Limits, Shared};
+use crate::shared::{Limits, Patience, Shared};
 use crate::shutdown::Shutdown;
 
 /// A running cell.
@@ -45,6 +45,16 @@ impl Server {
     /// Opens the data directory, the store and the sockets, and begins to serve. `stopped` is triggered if the cell
     /// cannot go on; [`Server::stop`] then says why.
     pub fn start(config: &Config, assets: Assets, stopped: &Shutdown) -> Result<Self, ServeError> {
+        Self::start_with(config, assets, stopped, Patience::default())
+    }
+
+    /// As [`Server::start`], with other timeouts.
+    pub fn start_with(
+        config: &Config,
+        assets: Assets,
+        stopped: &Shutdown,
+        patience: Patience,
+    ) -> Result<Self, ServeError> {
         let data = DataDirectory::open(&config.data)?;
         let mut listeners = vec![listen(config.listen, false)?];
         let address = gateway::local_address(&listeners[0]).map_err(other)?;
@@ -67,6 +77,7 @@ impl Server {
                 connections_per_address: config.max_connections_per_address,
                 send_queue_bytes: config.send_queue_bytes as usize,
             },
+            patience,
         ));
         let core_queue = Arc::new(CoreQueue::default());
 
@@ -76,39 +87,6 @@ impl Server {
             let poll = Poll::new().map_err(other)?;
             mailboxes.push(Arc::new(Mailbox::new(&poll).map_err(other)?));
             polls.push(poll);
-        }
-
-        let mut core_config = core_config(config, &address);
-        core_config.invite_key = invite_key(&keys.cell);
-        let engine_directory = data.engine();
-        let (opened, is_open) = mpsc::channel();
-        let core = {
-            let (shared, queue, mailboxes) = (shared.clone(), core_queue.clone(), mailboxes.clone());
-            let stopped = stopped.clone();
-            spawn("core", move || {
-                let store_error = |message: String| ServeError::Store { path: engine_directory.clone(), message };
-                let engine = match FjallEngine::open(&engine_directory) {
-                    Ok(engine) => engine,
-                    Err(EngineError::Locked { dir }) => return Err(ServeError::DataInUse(dir)),
-                    Err(error) => return Err(store_error(error.to_string())),
-                };
-                let cell = Cell::open(engine, keys, core_config, now_ms()).map_err(|error| match error {
-                    OpenError::Engine(EngineError::Locked { dir }) => ServeError::DataInUse(dir),
-                    error => store_error(error.to_string()),
-                })?;
-                shared.set_stats(cell.stats());
-                // The one who started us may have given up; then the queue is stopped as well.
-                let _ = opened.send(());
-                let result = core_loop::run(cell, &queue, &mailboxes, &shared).map_err(ServeError::StoreFailed);
-                stopped.trigger();
-                result
-            })?
-        };
-        if is_open.recv().is_err() {
-            return Err(match join(core) {
-                Ok(()) => ServeError::Other("the core ended before it began".to_owned()),
-                Err(error) => error,
-            });
         }
 
         let tls = certificate.as_ref().map(|certificate| certificate.config.clone());
@@ -122,15 +100,54 @@ impl Server {
                 tls.clone(),
                 shared.clone(),
                 core_queue.clone(),
-            )
-            .map_err(other)?;
+            );
+            gateways.push(gateway.map_err(other)?);
+        }
+
+        let mut core_config = core_config(config, &address);
+        core_config.invite_key = invite_key(&keys.cell);
+        let engine_directory = data.engine();
+        let (opened, is_open) = mpsc::channel();
+        let core = {
+            let (shared, queue, mailboxes) = (shared.clone(), core_queue.clone(), mailboxes.clone());
             let stopped = stopped.clone();
-            gateways.push(spawn(&format!("gateway-{number}"), move || {
+            spawn("core", move || {
+                let store_error =
+                    |message: String| ServeError::Store { path: engine_directory.clone(), message };
+                let engine = match FjallEngine::open(&engine_directory) {
+                    Ok(engine) => engine,
+                    Err(EngineError::Locked { dir }) => return Err(ServeError::DataInUse(dir)),
+                    Err(error) => return Err(store_error(error.to_string())),
+                };
+                let cell = Cell::open(engine, keys, core_config, now_ms()).map_err(|error| match error {
+                    OpenError::Engine(EngineError::Locked { dir }) => ServeError::DataInUse(dir),
+                    error => store_error(error.to_string()),
+                })?;
+                shared.set_stats(cell.stats());
+                // The one who started us may have given up; then the queue is stopped as well.
+                let _ = opened.send(());
+                let result =
+                    core_loop::run(cell, &queue, &mailboxes, &shared).map_err(ServeError::StoreFailed);
+                stopped.trigger();
+                result
+            })?
+        };
+        if is_open.recv().is_err() {
+            return Err(match join(core) {
+                Ok(()) => ServeError::Other("the core ended before it began".to_owned()),
+                Err(error) => error,
+            });
+        }
+
+        let gateways = gateways.into_iter().enumerate().map(|(number, gateway)| {
+            let stopped = stopped.clone();
+            spawn(&format!("gateway-{number}"), move || {
                 let result = gateway.run();
                 stopped.trigger();
                 result
-            })?);
-        }
+            })
+        });
+        let gateways = gateways.collect::<Result<_, _>>()?;
         Ok(Self {
             shared,
             core_queue,
@@ -247,7 +264,8 @@ fn listen(address: SocketAddr, metrics_only: bool) -> Result<Listener, ServeErro
 /// Asks the system for as many descriptors as it gives; a limit of 1,024 is common and far too low.
 fn raise_descriptor_limit(max_connections: u32) {
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
         tracing::debug!(%error, "the limit of file descriptors stays as it is");
     }
     let needed = u64::from(max_connections) + SPARE_DESCRIPTORS;
@@ -270,7 +288,9 @@ fn spawn<T: Send + 'static>(
 }
 
 fn join(thread: JoinHandle<Result<(), ServeError>>) -> Result<(), ServeError> {
-    thread.join().unwrap_or_else(|_| Err(ServeError::Other("the core ended unexpectedly; this is a bug".to_owned())))
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(ServeError::Other("the core ended unexpectedly; this is a bug".to_owned())))
 }
 
 fn other(error: io::Error) -> ServeError {

@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     /// /metrics is also on the main port, for this machine.
     pub(crate) local_metrics: bool,
     pub(crate) limits: Limits,
+    pub(crate) patience: Patience,
     stats: Mutex<Stats>,
     addresses: Mutex<HashMap<Neighbourhood, u32>>,
 }
@@ -32,6 +33,25 @@ pub(crate) struct Limits {
     pub(crate) connections: u64,
     pub(crate) connections_per_address: u32,
     pub(crate) send_queue_bytes: usize,
+}
+
+/// How long a connection may be silent, in seconds. Programs that test a server shorten it.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Before it has become a session; also for one that does not take what is sent to it at its end.
+    pub request_s: u64,
+    /// As a session that is not logged in.
+    pub login_idle_s: u64,
+    /// Until it is logged in, whatever it says. Leaves time for a sign-up's proof of work.
+    pub login_s: u64,
+    /// As a logged-in session, before it is asked whether it is there.
+    pub ping_s: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { request_s: 10, login_idle_s: 20, login_s: 60, ping_s: 50 }
+    }
 }
 
 /// Addresses that count as one: an IPv4 address or an IPv6 /64. `None` for this machine, which is not limited.
@@ -51,7 +71,13 @@ pub(crate) fn place_of(address: IpAddr) -> Place {
 }
 
 impl Shared {
-    pub(crate) fn new(site: Site, cell_id: CellId, local_metrics: bool, limits: Limits) -> Self {
+    pub(crate) fn new(
+        site: Site,
+        cell_id: CellId,
+        local_metrics: bool,
+        limits: Limits,
+        patience: Patience,
+    ) -> Self {
         Self {
             metrics: Metrics::default(),
             site,
@@ -59,6 +85,7 @@ impl Shared {
             stopping: AtomicBool::new(false),
             local_metrics,
             limits,
+            patience,
             stats: Mutex::default(),
             addresses: Mutex::default(),
         }
@@ -112,7 +139,13 @@ mod tests {
     #[test]
     fn one_address_gets_only_its_share_and_this_machine_is_free() {
         let limits = Limits { connections: 5, connections_per_address: 2, send_queue_bytes: 0 };
-        let shared = Shared::new(Site::new(Assets::default(), None), CellId([0; 32]), true, limits);
+        let shared = Shared::new(
+            Site::new(Assets::default(), None),
+            CellId([0; 32]),
+            true,
+            limits,
+            Patience::default(),
+        );
         let place = |text: &str| place_of(text.parse().unwrap());
         assert_eq!(place("2001:db8:0:1::1"), place("2001:db8:0:1:ffff::2"));
         assert_ne!(place("2001:db8:0:1::1"), place("2001:db8:0:2::1"));

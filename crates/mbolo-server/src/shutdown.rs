@@ -48,6 +48,11 @@ impl Shutdown {
     /// Blocks until it is triggered.
     pub fn wait(&self) {
         let triggered = self.inner.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.inner.1.wait_while(triggered, |triggered| !*triggered).unwrap_or_else(PoisonError::into_inner));
+        drop(
+            self.inner
+                .1
+                .wait_while(triggered, |triggered| !*triggered)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 }

@@ -103,8 +103,9 @@ impl Setting for PathBuf {
 
 impl Setting for SocketAddr {
     fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:7878 or [::]:443"))
+        text.parse().map_err(|_| {
+            format!("{text:?} is not an address with a port, such as 127.0.0.1:7878 or [::]:443")
+        })
     }
     fn to_toml(&self) -> Option<String> {
         Some(format!("\"{self}\""))

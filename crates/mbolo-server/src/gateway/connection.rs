@@ -5,16 +5,8 @@ use mbolo_cell::SessionId;
 use super::queue::SendQueue;
 use super::transport::Transport;
 use super::websocket::Assembler;
-use crate::shared::Place;
+use crate::shared::{Patience, Place};
 
-/// A connection that says nothing before it has become a session is closed after this.
-pub(crate) const HTTP_IDLE_S: u64 = 10;
-/// A session that says nothing and is not logged in is closed after this.
-pub(crate) const LOGIN_IDLE_S: u64 = 20;
-/// A session that is not logged in by then is closed whatever it says. Leaves time for a sign-up's proof of work.
-pub(crate) const LOGIN_S: u64 = 60;
-/// A session that says nothing is asked whether it is there.
-pub(crate) const PING_EVERY_S: u64 = 50;
 /// Pings without any sign of life after which a session is dead.
 const MAX_UNANSWERED: u8 = 2;
 /// How long the other side gets to read the last bytes and close.
@@ -31,13 +23,15 @@ pub(crate) struct Connection {
     pub(crate) unanswered_pings: u8,
     /// When it got into its phase, in seconds of the gateway's clock.
     pub(crate) since_s: u64,
-    /// When something was last heard from it, or it last took what had waited.
+    /// When it last sent a request or anything in a session, or took what had waited for it.
     pub(crate) active_s: u64,
     /// The timer that counts, in the same seconds; `u64::MAX` if there is none.
     pub(crate) timer_s: u64,
     /// The beginning of a request or frame.
     pub(crate) incomplete: Vec<u8>,
     pub(crate) assembler: Assembler,
+    /// What the gateway's total has of [`Connection::held`].
+    pub(crate) counted: usize,
     pub(crate) queue: SendQueue,
 }
 
@@ -100,6 +94,7 @@ impl Connection {
             timer_s: u64::MAX,
             incomplete: Vec::new(),
             assembler: Assembler::default(),
+            counted: 0,
             queue: SendQueue::default(),
         }
     }
@@ -109,18 +104,24 @@ impl Connection {
         !self.queue.is_empty() || self.transport.unsent() > 0
     }
 
+    /// Bytes of a message that is not complete yet.
+    pub(crate) fn held(&self) -> usize {
+        self.incomplete.len() + self.assembler.held()
+    }
+
     /// What to do about it at `now_s`.
-    pub(crate) fn due(&self, now_s: u64) -> Due {
+    pub(crate) fn due(&self, now_s: u64, patience: &Patience) -> Due {
         let after = |at_s: u64, what: Due| if now_s >= at_s { what } else { Due::Later(at_s) };
         match self.phase {
-            Phase::Http => after(self.active_s + HTTP_IDLE_S, Due::Drop),
-            Phase::Session { authenticated: false } => {
-                after((self.active_s + LOGIN_IDLE_S).min(self.since_s + LOGIN_S), Due::Refuse)
-            }
+            Phase::Http => after(self.active_s + patience.request_s, Due::Drop),
+            Phase::Session { authenticated: false } => after(
+                (self.active_s + patience.login_idle_s).min(self.since_s + patience.login_s),
+                Due::Refuse,
+            ),
             Phase::Session { authenticated: true } if self.unanswered_pings >= MAX_UNANSWERED => Due::Drop,
-            Phase::Session { authenticated: true } => after(self.active_s + PING_EVERY_S, Due::Ping),
+            Phase::Session { authenticated: true } => after(self.active_s + patience.ping_s, Due::Ping),
             Phase::Refused => after(self.since_s + LINGER_S, Due::Drop),
-            Phase::Ending => after(self.active_s + HTTP_IDLE_S, Due::Drop),
+            Phase::Ending => after(self.active_s + patience.request_s, Due::Drop),
             Phase::Lingering => after(self.since_s + LINGER_S, Due::Drop),
         }
     }

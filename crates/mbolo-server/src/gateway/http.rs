@@ -43,9 +43,7 @@ pub(crate) enum Upgrade {
     /// No.
     None,
     /// Yes; this is the `Sec-WebSocket-Accept` for it.
-    WebSocket {
-        accept: String,
-    },
+    WebSocket { accept: String },
     /// Yes, in a version that is not 13.
     WrongVersion,
     /// Yes, but not as RFC 6455 section 4.1 says.
@@ -201,7 +199,9 @@ fn accepts(value: &[u8], coding: &str) -> bool {
         let mut parameters = part.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let named = parameters.next().is_some_and(|name| name.eq_ignore_ascii_case(coding.as_bytes()));
         let refused = parameters.any(|parameter| {
-            parameter.strip_prefix(b"q=").is_some_and(|weight| weight.iter().all(|b| matches!(b, b'0' | b'.')))
+            parameter
+                .strip_prefix(b"q=")
+                .is_some_and(|weight| weight.iter().all(|b| matches!(b, b'0' | b'.')))
         });
         named && !refused
     })
@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn a_faulty_upgrade_is_told_from_none() {
         assert_eq!(request("GET / HTTP/1.1\r\n\r\n").upgrade, Upgrade::None);
-        let old = "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n";
+        let old =
+            "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n";
         assert_eq!(request(old).upgrade, Upgrade::WrongVersion);
         let keyless = "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n";
         assert_eq!(request(keyless).upgrade, Upgrade::Invalid);

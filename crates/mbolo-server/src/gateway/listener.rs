@@ -44,7 +44,10 @@ impl Listener {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 // The one who knocked has left again.
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {}
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => {
                     self.again_at = Some(Instant::now() + PAUSE);
                     return Some(error);
@@ -55,9 +58,9 @@ impl Listener {
         None
     }
 
-    /// Whether it should be tried again now, without having been reported as ready.
-    pub(crate) fn is_due(&self) -> bool {
-        self.again_at.is_some_and(|at| at <= Instant::now())
+    /// In how long it should be tried again without having been reported as ready; `None` if it need not be.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.again_at.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
 

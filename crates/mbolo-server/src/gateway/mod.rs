@@ -6,6 +6,8 @@
 //! the thread's. docs/adr/0005-gateway.md says why this is not a task per connection.
 
 mod connection;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod http;
 mod listener;
 mod mail;
@@ -66,6 +68,8 @@ pub(crate) struct Gateway {
     unflushed: Vec<usize>,
     events: Vec<Event>,
     event_bytes: usize,
+    /// Bytes of incomplete messages of all connections.
+    held: usize,
     scratch: Scratch,
     spare: Spare,
     counts: Counts,
@@ -115,6 +119,7 @@ impl Gateway {
             unflushed: Vec::new(),
             events: Vec::new(),
             event_bytes: 0,
+            held: 0,
             scratch: Scratch::default(),
             spare: Spare::default(),
             counts: Counts::default(),
@@ -129,7 +134,8 @@ impl Gateway {
         let mut letters = Vec::new();
         let mut due = Vec::new();
         loop {
-            let timeout = if self.unread.is_empty() && mailbox.sleep() { TURN } else { Duration::ZERO };
+            let timeout =
+                if self.unread.is_empty() && mailbox.sleep() { self.patience() } else { Duration::ZERO };
             let polled = self.poll.poll(&mut ready, Some(timeout));
             mailbox.awake(&mut letters);
             if let Err(error) = polled {
@@ -243,9 +249,14 @@ impl Gateway {
         }
     }
 
+    /// How long nothing has to be done unless something happens.
+    fn patience(&self) -> Duration {
+        self.listeners.iter().filter_map(Listener::wait).fold(TURN, Duration::min)
+    }
+
     fn retry_accept(&mut self) {
         for index in 0..self.listeners.len() {
-            if self.listeners[index].is_due() {
+            if self.listeners[index].wait().is_some_and(|wait| wait.is_zero()) {
                 self.accept(index);
             }
         }
@@ -265,13 +276,16 @@ impl Gateway {
         let key = entry.key();
         let connection = entry.insert(Connection::new(transport, session, place, metrics_only, self.now_s));
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered =
-            self.poll.registry().register(connection.transport.stream(), Token(CONNECTIONS.0 + key), interest);
+        let registered = self.poll.registry().register(
+            connection.transport.stream(),
+            Token(CONNECTIONS.0 + key),
+            interest,
+        );
         if registered.is_err() {
             self.remove(key);
             return;
         }
-        self.look_again(key, self.now_s + connection::HTTP_IDLE_S);
+        self.look_again(key, self.now_s + self.shared.patience.request_s);
     }
 
     /// The next session's number: its place in the slab (24 bits), the gateway (8 bits), and a count that makes it unique.
@@ -348,7 +362,14 @@ impl Gateway {
     fn flush(&mut self, key: usize) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.to_flush = false;
-        while !connection.transport.blocked && connection.has_unsent() && connection.transport.is_established() {
+        // A TLS handshake, which goes ahead of everything else.
+        if connection.transport.send_unsent().is_err() {
+            return self.remove(key);
+        }
+        while !connection.transport.blocked
+            && connection.has_unsent()
+            && connection.transport.is_established()
+        {
             self.scratch.outgoing.clear();
             connection.queue.fill(&mut self.scratch.outgoing, PORTION);
             self.counts.writes += 1;
@@ -384,13 +405,13 @@ impl Gateway {
             return;
         }
         connection.timer_s = u64::MAX;
-        match connection.due(self.now_s) {
+        match connection.due(self.now_s, &self.shared.patience) {
             Due::Later(at_s) => self.look_again(key, at_s),
             Due::Ping => {
                 connection.unanswered_pings += 1;
                 connection.queue.push_raw(Bytes::from_static(websocket::PING_FRAME));
                 self.flush_later(key);
-                self.look_again(key, self.now_s + connection::PING_EVERY_S);
+                self.look_again(key, self.now_s + self.shared.patience.ping_s);
             }
             Due::Refuse => {
                 self.shared.metrics.timeouts.fetch_add(1, Relaxed);
@@ -413,6 +434,7 @@ impl Gateway {
         if connection.phase.core_knows() {
             self.events.push(Event::Closed { session: connection.session });
         }
+        self.held -= connection.counted;
         self.shared.release(connection.place);
     }
 

@@ -5,43 +5,54 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use mbolo_cell::{Event, SessionId};
 use mbolo_proto::limits::MAX_FRAME_BYTES;
-use mbolo_proto::{DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire};
+use mbolo_proto::{
+    DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire,
+};
 
 use super::Gateway;
-use super::connection::{HTTP_IDLE_S, LINGER_S, LOGIN_IDLE_S, Phase};
+use super::connection::{LINGER_S, Phase};
 use super::http::{self, BadRequest, Method, Request, Response, Upgrade};
 use super::websocket::{self, Message, Step};
 
 /// Largest frame of a device that has not logged in: a registration or login has less than 1 KiB.
 const MAX_BEFORE_LOGIN: usize = 16 * 1024;
 
+/// Bytes of incomplete frames that one gateway keeps: 64 of the largest. Beyond it, who adds to it is closed.
+const MAX_HELD: usize = 256 * 1024 * 1024;
+
+/// A frame of this size is never the reason.
+const SMALL: usize = 64 * 1024;
+
 impl Gateway {
     /// Takes what a connection sent.
     pub(super) fn received(&mut self, key: usize, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.active_s = self.now_s;
-        connection.unanswered_pings = 0;
-        if connection.incomplete.is_empty() {
+        // A request counts when it is complete: dribbling its head keeps nothing open.
+        if connection.phase != Phase::Http {
+            connection.active_s = self.now_s;
+            connection.unanswered_pings = 0;
+        }
+        let mut kept = std::mem::take(&mut connection.incomplete);
+        if kept.is_empty() {
             let used = self.take_all(key, bytes);
-            if let Some(connection) = self.connections.get_mut(key)
-                && used < bytes.len()
-            {
-                connection.incomplete.extend_from_slice(&bytes[used..]);
-            }
+            kept.extend_from_slice(&bytes[used..]);
         } else {
-            let mut joined = std::mem::take(&mut connection.incomplete);
-            joined.extend_from_slice(bytes);
-            let used = self.take_all(key, &joined);
-            if let Some(connection) = self.connections.get_mut(key)
-                && used < joined.len()
-            {
-                // A large frame that grows is not copied each time something comes.
-                if used > 0 {
-                    joined.drain(..used);
-                    joined.shrink_to_fit();
-                }
-                connection.incomplete = joined;
+            kept.extend_from_slice(bytes);
+            let used = self.take_all(key, &kept);
+            // A large frame that grows is not copied each time something comes.
+            if used > 0 {
+                kept.drain(..used);
+                kept.shrink_to_fit();
             }
+        }
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.incomplete = kept;
+        let held = connection.held();
+        self.held = self.held - connection.counted + held;
+        connection.counted = held;
+        if self.held > MAX_HELD && held > SMALL {
+            tracing::warn!("a connection was closed: too many large frames are under way at once");
+            self.remove(key);
         }
     }
 
@@ -125,7 +136,8 @@ impl Gateway {
 
     fn answer(&mut self, key: usize, request: &Request) {
         self.shared.metrics.http_requests.fetch_add(1, Relaxed);
-        let Some(connection) = self.connections.get(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.active_s = self.now_s;
         let metrics_only = connection.metrics_only;
         // A proxy on this machine must not open the metrics to the world.
         let may_see_metrics =
@@ -146,7 +158,9 @@ impl Gateway {
             }
             path if path.ends_with("/session") && request.upgrade != Upgrade::None => Response::text(
                 404,
-                &format!("This cell speaks version {PROTOCOL_VERSION} of the session protocol, at {SESSION_PATH}."),
+                &format!(
+                    "This cell speaks version {PROTOCOL_VERSION} of the session protocol, at {SESSION_PATH}."
+                ),
             ),
             "/healthz" => self.health(),
             "/metrics" if may_see_metrics => Response {
@@ -156,7 +170,11 @@ impl Gateway {
                 headers: "Cache-Control: no-store\r\n".to_owned(),
             },
             _ if metrics_only => Response::text(404, "There is /metrics and /healthz here."),
-            _ => self.shared.site.respond(request).unwrap_or_else(|| Response::text(404, "There is nothing here.")),
+            _ => self
+                .shared
+                .site
+                .respond(request)
+                .unwrap_or_else(|| Response::text(404, "There is nothing here.")),
         };
         self.respond(key, response, request.keep_alive, request.method == Method::Head);
     }
@@ -208,7 +226,7 @@ impl Gateway {
         connection.phase = Phase::Session { authenticated: false };
         connection.since_s = self.now_s;
         connection.queue.push_raw(http::switching_protocols(accept));
-        self.look_again(key, self.now_s + LOGIN_IDLE_S);
+        self.look_again(key, self.now_s + self.shared.patience.login_idle_s);
         self.events.push(Event::Opened { session, nonce });
         self.flush_later(key);
     }
@@ -252,7 +270,7 @@ impl Gateway {
         connection.queue.push_raw(websocket::close(code));
         connection.phase = Phase::Ending;
         connection.active_s = self.now_s;
-        self.look_again(key, self.now_s + HTTP_IDLE_S);
+        self.look_again(key, self.now_s + self.shared.patience.request_s);
         self.flush_later(key);
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::ServerConfig;
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 
 /// One read or write takes at most this much: four TLS records.
@@ -186,10 +186,7 @@ impl Transport {
         if let Some(tls) = &mut self.tls
             && tls.established
             && self.unsent.is_empty()
-            && let ConnectionState::WriteTraffic(mut traffic) = match tls.connection.process_tls_records(&mut []).state {
-                Ok(state) => state,
-                Err(_) => return,
-            }
+            && let Ok(ConnectionState::WriteTraffic(mut traffic)) = tls.next_state()
             && let Ok(size) = traffic.queue_close_notify(&mut scratch.encrypted)
         {
             // The connection is ending: a close_notify that does not fit is not worth waiting for.
@@ -201,7 +198,12 @@ impl Transport {
 
 impl Tls {
     /// Takes the first `size` bytes of `scratch.incoming`. Returns whether the other side closed.
-    fn take(&mut self, size: usize, scratch: &mut Scratch, unsent: &mut Vec<u8>) -> Result<bool, TransportError> {
+    fn take(
+        &mut self,
+        size: usize,
+        scratch: &mut Scratch,
+        unsent: &mut Vec<u8>,
+    ) -> Result<bool, TransportError> {
         if !self.established && self.incomplete.is_empty() && scratch.incoming[0].is_ascii_uppercase() {
             return Err(TransportError::PlainHttp);
         }
@@ -256,22 +258,28 @@ impl Tls {
 
     /// After an error rustls still has an alert to send that tells the other side why.
     fn collect_alert(&mut self, unsent: &mut Vec<u8>) {
-        for _ in 0..4 {
+        // What is to be sent comes before what was received, so the broken input need not be shown again.
+        while self.connection.wants_write() {
             match self.connection.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     let _ = encode(|out| data.encode(out), unsent);
                 }
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => return,
             }
         }
+    }
+
+    /// What rustls wants next, without anything new from the other side. It has to be shown again what is incomplete,
+    /// because it remembers positions in it.
+    fn next_state(&mut self) -> Result<ConnectionState<'_, '_, ServerConnectionData>, rustls::Error> {
+        self.connection.process_tls_records(&mut self.incomplete).state
     }
 
     /// Encrypts `scratch.outgoing` into the front of `scratch.encrypted` and returns the size.
     fn encrypt(&mut self, scratch: &mut Scratch) -> Result<usize, TransportError> {
         let mut size = 0;
         loop {
-            match self.connection.process_tls_records(&mut []).state? {
+            match self.next_state()? {
                 ConnectionState::EncodeTlsData(mut data) => {
                     let mut handshake = Vec::new();
                     encode(|out| data.encode(out), &mut handshake)?;
@@ -325,7 +333,12 @@ fn ensure(buffer: &mut Vec<u8>, size: usize) {
 }
 
 /// Writes until the socket is full, and keeps the rest.
-fn send(stream: &mut TcpStream, mut bytes: &[u8], unsent: &mut Vec<u8>, blocked: &mut bool) -> io::Result<usize> {
+fn send(
+    stream: &mut TcpStream,
+    mut bytes: &[u8],
+    unsent: &mut Vec<u8>,
+    blocked: &mut bool,
+) -> io::Result<usize> {
     let mut sent = 0;
     while !bytes.is_empty() && !*blocked {
         match stream.write(bytes) {

@@ -75,13 +75,17 @@ pub(crate) enum Step {
 }
 
 impl Assembler {
+    /// Bytes of a message whose last fragment has not come.
+    pub(crate) fn held(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.len())
+    }
+
     /// Takes one frame from the front of `buffer`. No message may be larger than `limit` bytes.
     pub(crate) fn step(&mut self, buffer: &[u8], limit: usize) -> Result<Step, Violation> {
         let Some(header) = Header::parse(buffer)? else {
             return Ok(Step::Incomplete { at_least: 1 });
         };
-        let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.len());
-        if header.length > limit as u64 || so_far + header.length as usize > limit {
+        if header.length > limit as u64 || self.held() + header.length as usize > limit {
             return Err(Violation::TooLarge);
         }
         let used = header.size + header.length as usize;
@@ -261,7 +265,10 @@ mod tests {
             let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
             let frame = client_frame(0x82, &payload);
             let step = Assembler::default().step(&frame, 100_000).unwrap();
-            assert_eq!(step, Step::Frame { used: frame.len(), message: Some(Message::Binary(payload.into())) });
+            assert_eq!(
+                step,
+                Step::Frame { used: frame.len(), message: Some(Message::Binary(payload.into())) }
+            );
         }
     }
 
@@ -312,7 +319,11 @@ mod tests {
         assert_eq!(refuse(&client_frame(0x81, b"x")), Violation::Text);
         let mut assembler = Assembler::default();
         assembler.step(&client_frame(0x02, b"x"), 1000).unwrap();
-        assert_eq!(assembler.step(&client_frame(0x82, b"y"), 1000), Err(Violation::Protocol), "unfinished message");
+        assert_eq!(
+            assembler.step(&client_frame(0x82, b"y"), 1000),
+            Err(Violation::Protocol),
+            "unfinished message"
+        );
     }
 
     #[test]
