@@ -164,8 +164,8 @@ impl Client {
         if is_new {
             room.leaving = false;
             room.profile_due = true;
-            self.delivered(room);
         }
+        self.delivered(room);
         room.save(&self.db)?;
         self.follow_group(room)?;
         self.members_changed(room.id);

@@ -62,8 +62,9 @@ impl Client {
         for id in &changed {
             let Some(room) = Room::load(&self.db, *id)? else { continue };
             if !room.is_usable() || !room.created {
-                continue;
+                continue; // told when the room is well again
             }
+            self.session.marks_sent.insert(*id);
             if room.marks_dirty {
                 let delivered = without_commits(&room.vector);
                 marks.push(wire::RoomMark { room_id: id.to_bytes(), delivered: Some((&delivered).into()) });
@@ -75,7 +76,6 @@ impl Client {
         for chunk in marks.chunks(MARKS_PER_FRAME) {
             self.tell(client_frame::Body::PutMarks(wire::PutMarks { marks: chunk.to_vec() }));
         }
-        self.session.marks_sent.extend(changed);
         // Marks are not answered; a ping behind them is, and after it they need not be sent again.
         if !self.session.marks_sent.is_empty() && self.session.may_confirm(self.now) {
             self.session.marks_confirming = std::mem::take(&mut self.session.marks_sent);

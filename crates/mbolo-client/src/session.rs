@@ -177,8 +177,11 @@ impl Client {
         let registered = self.me.as_ref().is_some_and(|me| me.registered);
         self.link = match then {
             // A new account was made while the old connection was closing.
-            Some(_) if self.signing_up.is_some() => Link::Waiting { at: self.now },
-            Some(link) if registered || link != Link::Idle => link,
+            Some(Link::Idle) if self.signing_up.is_some() => Link::Waiting { at: self.now },
+            // A cell that sheds load said when to come back; anything else a person has to look at.
+            Some(link @ Link::Waiting { .. }) if self.session.reason == Some(OfflineReason::Busy) => link,
+            Some(link @ Link::Refused { .. }) => link,
+            Some(link) if registered => link,
             None if registered => Link::Waiting { at: self.now + self.back_off() },
             _ => Link::Idle,
         };

@@ -1,6 +1,5 @@
 //! What user interfaces see: chats, messages and members, put together from the rows.
 
-
 use mbolo_client_api as api;
 use mbolo_client_api::{Body, Chat, ChatKind, Member, Membership, Message, MessageState, Quote};
 use mbolo_proto::{AccountId, RoomId};
@@ -230,7 +229,12 @@ impl Client {
     /// All chats, newest first.
     pub(crate) fn chats(&self) -> Result<Vec<Chat>, Fault> {
         let mut chats =
-            Room::all(&self.db)?.iter().map(|room| self.show_chat(room)).collect::<Result<Vec<_>, _>>()?;
+            Room::all(&self.db)?
+                .iter()
+                // An invitation that was not opened yet: neither its kind nor its name is known.
+                .filter(|room| room.membership != Membership::Joining || room.suite != 0)
+                .map(|room| self.show_chat(room))
+                .collect::<Result<Vec<_>, _>>()?;
         chats.sort_by(|a, b| {
             b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room))
         });

@@ -14,7 +14,7 @@ use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType, Extensions, GroupContext, GroupId,
     KeyPackage, KeyPackageIn, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsGroup, MlsGroupJoinConfig,
     MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent,
-    Proposal, ProtocolMessage, ProtocolVersion, RatchetTreeIn, Sender, SenderRatchetConfiguration, StagedCommit,
+    Proposal, ProtocolMessage, ProtocolVersion, RatchetTreeIn, RequiredCapabilitiesExtension, Sender, SenderRatchetConfiguration, StagedCommit,
     StagedWelcome, UnknownExtension,
 };
 use openmls_traits::OpenMlsProvider as _;
@@ -84,7 +84,17 @@ impl RoomContext {
     fn extensions(&self) -> Result<Extensions<GroupContext>, MlsFault> {
         let set =
             wire::OrderingSet { vote_keys: self.ordering_set.iter().map(|key| key.to_bytes()).collect() };
+        // OpenMLS lets a commit change only extensions that the group requires its members to know.
+        let required = RequiredCapabilitiesExtension::new(
+            &[
+                ExtensionType::Unknown(EXTENSION_ORDERING_SET),
+                ExtensionType::Unknown(EXTENSION_ROOM_POLICY),
+            ],
+            &[],
+            &[CredentialType::Basic],
+        );
         Extensions::from_vec(vec![
+            Extension::RequiredCapabilities(required),
             Extension::Unknown(EXTENSION_ORDERING_SET, UnknownExtension(set.encode_to_vec())),
             Extension::Unknown(EXTENSION_ROOM_POLICY, UnknownExtension(self.policy.to_wire().encode_to_vec())),
         ])
