@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mbolo_engine::{Engine, EngineError, Overlay, keys};
 use mbolo_proto::wire::{self, ErrorCode, client_frame, server_frame::Body};
 use mbolo_proto::{CellId, DecodeError, Origin};
-use openmls_rust_crypto::RustCrypto;
+use crate::crypto::PublicCrypto;
 
 use crate::bucket::Bucket;
 use crate::failure::{Failure, Refusal, fatal, malformed, refused};
@@ -23,7 +23,7 @@ pub struct Cell<E> {
     pub(crate) overlay: Overlay,
     pub(crate) keys: Keys,
     pub(crate) config: Config,
-    pub(crate) crypto: RustCrypto,
+    pub(crate) crypto: PublicCrypto,
     pub(crate) cell_id: CellId,
     pub(crate) origin: Origin,
     pub(crate) origin_bytes: Bytes,
@@ -83,7 +83,7 @@ impl<E: Engine> Cell<E> {
         check_incarnation(&mut engine, origin)?;
         let mut cell = Self {
             overlay: Overlay::new(),
-            crypto: RustCrypto::default(),
+            crypto: PublicCrypto,
             cell_id: CellId(keys.cell.verifying_key().to_bytes()),
             origin,
             origin_bytes: origin.to_bytes(),

@@ -24,10 +24,10 @@ use openmls::prelude::{
 };
 use openmls::messages::group_info::VerifiableGroupInfo;
 use openmls::treesync::LeafNodeSource;
-use openmls_rust_crypto::RustCrypto;
 use prost::Message;
 use tls_codec::{DeserializeBytes, Serialize};
 
+use crate::crypto::PublicCrypto;
 use crate::group_store::GroupStore;
 
 /// The cipher suites of rooms: post-quantum for small ones, smaller keys for large ones.
@@ -139,7 +139,7 @@ impl Groups {
 
 /// Checks an MLSMessage(KeyPackage) of this device; gives its cipher suite.
 pub(crate) fn check_key_package(
-    crypto: &RustCrypto,
+    crypto: &PublicCrypto,
     bytes: &Bytes,
     account: AccountId,
     device: DeviceKey,
@@ -161,7 +161,7 @@ pub(crate) fn check_key_package(
 
 /// Builds the public group of a new room.
 pub(crate) fn create(
-    crypto: &RustCrypto,
+    crypto: &PublicCrypto,
     ordering_set: &[Origin],
     room: RoomId,
     creator: (AccountId, DeviceKey),
@@ -197,7 +197,7 @@ pub(crate) fn create(
 /// proposals queued: if this fails, it has to be loaded anew.
 pub(crate) fn check_commit(
     group: &mut PublicGroup,
-    crypto: &RustCrypto,
+    crypto: &PublicCrypto,
     ordering_set: &[Origin],
     policy: &Policy,
     bundle: &wire::CommitBundle,
@@ -305,13 +305,8 @@ impl Changes {
                 Proposal::Remove(remove) => {
                     changes.removed.push((remove.removed().u32(), proposer.account));
                 }
-                Proposal::SelfRemove => changes.removed.push((proposer.index, proposer.account)),
-                Proposal::Update(update) => {
-                    if check_leaf(update.leaf_node())? != (proposer.account, proposer.device) {
-                        return Err(GroupError::Rule("a leaf stays with its device"));
-                    }
-                }
                 Proposal::ExternalInit(_) | Proposal::GroupContextExtensions(_) => {}
+                // Members refuse these as well; deciding what they cannot follow would break the room.
                 _ => return Err(GroupError::Rule("a kind of proposal that rooms do not use")),
             }
         }
@@ -372,7 +367,7 @@ fn check_context(context: &GroupContext, ordering_set: &[Origin]) -> Result<Poli
 }
 
 /// A Welcome is there for exactly the added KeyPackages.
-fn check_welcome(crypto: &RustCrypto, staged: &StagedCommit, welcome: &Bytes) -> Result<(), GroupError> {
+fn check_welcome(crypto: &PublicCrypto, staged: &StagedCommit, welcome: &Bytes) -> Result<(), GroupError> {
     let mut added = Vec::new();
     for add in staged.add_proposals() {
         added.push(reference(&add.add_proposal().key_package().hash_ref(crypto).map_err(mls)?));
@@ -391,7 +386,7 @@ fn check_welcome(crypto: &RustCrypto, staged: &StagedCommit, welcome: &Bytes) ->
 
 /// The GroupInfo is of the new epoch and signed by the committer.
 fn check_group_info(
-    crypto: &RustCrypto,
+    crypto: &PublicCrypto,
     group: &PublicGroup,
     staged: &StagedCommit,
     changes: &Changes,
@@ -455,7 +450,7 @@ fn certificate(credential: &Credential) -> Result<wire::DeviceCertificate, Group
 
 fn process(
     group: &PublicGroup,
-    crypto: &RustCrypto,
+    crypto: &PublicCrypto,
     message: &Bytes,
     what: &'static str,
 ) -> Result<ProcessedMessage, GroupError> {

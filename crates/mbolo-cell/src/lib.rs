@@ -9,6 +9,7 @@ mod bucket;
 mod cell;
 mod commits;
 mod config;
+mod crypto;
 mod decision;
 mod event;
 mod failure;
