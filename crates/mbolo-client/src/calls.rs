@@ -21,6 +21,8 @@ pub(crate) struct Lookup {
     purpose: Purpose,
     waiting: usize,
     found: BTreeSet<AccountId>,
+    /// Asked for when the session opens.
+    parked: Vec<Handle>,
 }
 
 enum Purpose {
@@ -245,7 +247,7 @@ impl Client {
             self.reply(id, Err(failure("room_full", "a group has at most 1,024 members")));
             return Ok(());
         }
-        let mut lookup = Lookup { purpose, waiting: 0, found: BTreeSet::new() };
+        let mut lookup = Lookup { purpose, waiting: 0, found: BTreeSet::new(), parked: Vec::new() };
         let mut unknown = Vec::new();
         for handle in wanted {
             let known: Option<[u8; 32]> = {
@@ -257,7 +259,7 @@ impl Client {
             };
             // A handle can change hands, so the cell is asked whenever it can be.
             match known {
-                Some(account) if !self.is_open() => {
+                Some(account) if !self.is_open() && !self.is_opening() => {
                     lookup.found.insert(AccountId(account));
                 }
                 _ => unknown.push(handle),
@@ -266,18 +268,38 @@ impl Client {
         if unknown.is_empty() {
             return self.resolved(id, lookup);
         }
-        if !self.is_open() {
-            let message = "the cell has to be asked for this handle and cannot be reached; try again when it is back";
-            self.reply(id, Err(failure("offline", message)));
-            return Ok(());
-        }
         lookup.waiting = unknown.len();
-        self.lookups.insert(id, lookup);
-        for handle in unknown {
-            let body = wire::ResolveHandle { handle: handle.to_string() };
-            self.request(Asked::Resolve { call: id }, client_frame::Body::ResolveHandle(body));
+        if self.is_open() {
+            self.lookups.insert(id, lookup);
+            self.ask_handles(id, unknown);
+        } else if self.is_opening() {
+            lookup.parked = unknown;
+            self.lookups.insert(id, lookup);
+        } else {
+            let message =
+                "the cell has to be asked for this handle and cannot be reached; try again when it is back";
+            self.reply(id, Err(failure("offline", message)));
         }
         Ok(())
+    }
+
+    fn ask_handles(&mut self, call: u64, handles: Vec<Handle>) {
+        for handle in handles {
+            let body = wire::ResolveHandle { handle: handle.to_string() };
+            self.request(Asked::Resolve { call }, client_frame::Body::ResolveHandle(body));
+        }
+    }
+
+    /// The session is open: calls that waited for it go on.
+    pub(crate) fn unpark_lookups(&mut self) {
+        let parked: Vec<(u64, Vec<Handle>)> = self
+            .lookups
+            .iter_mut()
+            .map(|(call, lookup)| (*call, std::mem::take(&mut lookup.parked)))
+            .collect();
+        for (call, handles) in parked {
+            self.ask_handles(call, handles);
+        }
     }
 
     pub(crate) fn on_resolved(&mut self, call: u64, account: &wire::Account) -> Result<(), Fault> {

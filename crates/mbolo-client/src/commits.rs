@@ -309,6 +309,10 @@ impl Client {
             };
         }
         self.show_changes(room, &effect, place)?;
+        // Nobody asks any more for what was sent that long ago.
+        self.db
+            .prepare_cached("DELETE FROM sent WHERE room = ?1 AND at_ms < ?2")?
+            .execute((room.id.0, self.now.saturating_sub(KEEP_SENT_MS) as i64))?;
         self.open_held(room)?;
         self.todo.insert(room.id);
         Ok(())
@@ -536,6 +540,8 @@ fn storage<'p, 'a>(provider: &'p mls::Provider<'a>) -> &'p <mls::Provider<'a> as
     provider.storage()
 }
 
+/// How long content stays ready to be encrypted anew.
+const KEEP_SENT_MS: u64 = 30 * 24 * 3_600_000;
 const SUBMIT_RETRY_MS: u64 = 2_000;
 /// Members step aside for each other by this much per leaf before them.
 const RANK_MS: u64 = 400;

@@ -142,6 +142,15 @@ impl Client {
         self.link == Link::Open
     }
 
+    /// Whether a session is about to open: the program has just started, or the transport is being made.
+    pub(crate) fn is_opening(&self) -> bool {
+        match self.link {
+            Link::Connecting | Link::Entering { .. } => true,
+            Link::Waiting { .. } => self.session.failures == 0,
+            _ => false,
+        }
+    }
+
     // ------------------------------------------------------------ the transport
 
     /// Asks for a transport.
@@ -577,6 +586,7 @@ impl Client {
             self.subscribe(chunk);
         }
         self.replenish_key_packages(&ready.key_packages)?;
+        self.unpark_lookups();
         if self.me.as_ref().is_some_and(|me| me.recovering) {
             self.request(Asked::ListRooms, client_frame::Body::ListRooms(wire::ListRooms {}));
         }

@@ -17,6 +17,8 @@ pub fn prepare(db: &Connection) -> Result<(), OpenError> {
     }
     // A ratchet that went back after a power cut would use a key twice.
     db.pragma_update(None, "synchronous", "FULL")?;
+    // Deleted keys and messages that were taken back do not stay in the file's free pages.
+    db.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
     db.set_prepared_statement_cache_capacity(128);
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = MIGRATIONS.len() as i64;
