@@ -41,6 +41,7 @@ struct Person {
     /// Crash when this many inputs were handled.
     crash_at: Option<u64>,
     sent: Vec<Bytes>,
+    heard: Vec<Bytes>,
 }
 
 impl Desk {
@@ -101,6 +102,7 @@ impl Desk {
             handled: 0,
             crash_at: None,
             sent: Vec::new(),
+            heard: Vec::new(),
         });
         self.people.len() - 1
     }
@@ -125,6 +127,16 @@ impl Desk {
     /// Everything the device ever sent.
     pub fn sent(&self, person: usize) -> &[Bytes] {
         &self.people[person].sent
+    }
+
+    /// Everything the cell ever sent to the device.
+    pub fn heard(&self, person: usize) -> &[Bytes] {
+        &self.people[person].heard
+    }
+
+    /// The device hears something that the cell did not say.
+    pub fn hear(&mut self, person: usize, frame: &[u8]) {
+        self.give(person, Input::Frame(Bytes::copy_from_slice(frame)));
     }
 
     pub fn handled(&self, person: usize) -> u64 {
@@ -359,6 +371,7 @@ impl Desk {
     fn to_client(&mut self, session: SessionId, frame: &Bytes) {
         let Some(person) = self.owners.get(&session.0).copied() else { return };
         if self.people[person].session == Some(session.0) {
+            self.people[person].heard.push(frame.clone());
             let changed = self.tamper.and_then(|tamper| tamper(person, frame));
             self.people[person].inbox.push_back(Input::Frame(changed.unwrap_or_else(|| frame.clone())));
         }

@@ -162,3 +162,20 @@ fn a_member_who_was_away_for_many_epochs_reads_everything() {
     desk.assert_agreed(&[awa, ben, cleo], &room);
     assert_eq!(desk.client(cleo).stats().undecryptable, 0);
 }
+
+#[test]
+fn a_group_larger_than_one_batch_is_filled_and_everybody_hears_the_first_message() {
+    let mut desk = Desk::new();
+    let admin = desk.person("admin");
+    let handles: Vec<String> = (0..70).map(|n| format!("member{n}")).collect();
+    let members: Vec<usize> = handles.iter().map(|handle| desk.person(handle)).collect();
+    let handles: Vec<&str> = handles.iter().map(String::as_str).collect();
+    let room = desk.create_group(admin, "Choir", &handles);
+    desk.say(admin, &room, "sing");
+    desk.pass(30_000);
+    for member in &members {
+        assert_eq!(desk.texts(*member, &room), ["sing"]);
+    }
+    assert_eq!(desk.member_names(admin, &room).len(), 71);
+    assert_eq!(desk.states(admin, &room), [MessageState::Delivered]);
+}

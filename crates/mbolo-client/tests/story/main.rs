@@ -3,6 +3,7 @@
 //! Everything is deterministic: seeds, the clock and the order of frames are the desk's.
 
 mod account;
+mod chaos;
 mod conversation;
 mod desk;
 mod faults;
