@@ -135,7 +135,12 @@ impl Client {
     }
 
     /// The cell greeted: register or authenticate.
-    pub(crate) fn enter(&mut self, cell: CellId, nonce: [u8; 32], policy: &wire::SignupPolicy) -> Result<(), Fault> {
+    pub(crate) fn enter(
+        &mut self,
+        cell: CellId,
+        nonce: [u8; 32],
+        policy: &wire::SignupPolicy,
+    ) -> Result<(), Fault> {
         let Some(me) = &self.me else { return Ok(()) };
         if me.registered {
             return self.authenticate(cell, nonce);

@@ -45,7 +45,10 @@ impl Client {
             _ => {}
         }
         if !self.me.as_ref().is_some_and(|me| me.registered) {
-            self.reply(id, Err(failure("no_account", "this profile has no account yet; create or recover one")));
+            self.reply(
+                id,
+                Err(failure("no_account", "this profile has no account yet; create or recover one")),
+            );
             return Ok(());
         }
         match request {
@@ -146,7 +149,9 @@ impl Client {
             }
             Request::GetMessageInfo { room, message } => self.message_info(id, &room, &message),
             // Answered above.
-            Request::SignUp { .. } | Request::Recover { .. } | Request::GetConnection | Request::SignOut => Ok(()),
+            Request::SignUp { .. } | Request::Recover { .. } | Request::GetConnection | Request::SignOut => {
+                Ok(())
+            }
         }
     }
 
@@ -378,7 +383,8 @@ impl Client {
         match self.make_group(name, members)? {
             Some(room) => self.reply_chat(id, room),
             None => {
-                let message = "the cell has to be reached once before groups can be made; try again when it is back";
+                let message =
+                    "the cell has to be reached once before groups can be made; try again when it is back";
                 self.reply(id, Err(failure("offline", message)));
                 Ok(())
             }

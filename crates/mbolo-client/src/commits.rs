@@ -42,14 +42,10 @@ impl Client {
     /// Stores a commit before it is submitted for the first time (K1).
     pub(crate) fn keep_pending(&mut self, commit: &PendingCommit, intent: i64) -> Result<(), Fault> {
         self.db
-            .prepare_cached("INSERT INTO pending (room, epoch, bundle, external, intent) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute((
-                commit.room.0,
-                commit.epoch as i64,
-                commit.bundle.as_ref(),
-                commit.external,
-                intent,
-            ))?;
+            .prepare_cached(
+                "INSERT INTO pending (room, epoch, bundle, external, intent) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute((commit.room.0, commit.epoch as i64, commit.bundle.as_ref(), commit.external, intent))?;
         self.chat_changed(commit.room);
         Ok(())
     }
@@ -62,7 +58,10 @@ impl Client {
 
     pub(crate) fn submit(&mut self, commit: &PendingCommit) {
         if self.session.busy.insert(commit.room) {
-            self.request(Asked::Submit { room: commit.room }, client_frame::Body::SubmitCommit(commit.submission()));
+            self.request(
+                Asked::Submit { room: commit.room },
+                client_frame::Body::SubmitCommit(commit.submission()),
+            );
         }
     }
 
@@ -72,7 +71,8 @@ impl Client {
         let mut room = self.room(id)?;
         let Some((pending, _)) = self.pending(id)? else { return Ok(()) };
         let receipt = accepted.receipt.clone().unwrap_or_default();
-        let position = position_of(self.now, pending.epoch + 1).max(room.last_pushed + 1).max(room.last_own + 1);
+        let position =
+            position_of(self.now, pending.epoch + 1).max(room.last_pushed + 1).max(room.last_own + 1);
         let place = Place { origin: Origin::COMMITS, seq: pending.epoch + 1, position, at_ms: self.now };
         room.last_own = position;
         if !self.merge_own(&mut room, pending, &receipt, place)? {
@@ -91,7 +91,8 @@ impl Client {
             let decided = wire::DecidedCommit::decode(entry.payload.clone()).ok()?;
             (decided.receipt.as_ref()?.epoch == pending.epoch).then_some((entry, decided))
         });
-        let own_won = winner.as_ref().is_some_and(|(_, decided)| bundle_hash(&decided.bundle) == pending.hash());
+        let own_won =
+            winner.as_ref().is_some_and(|(_, decided)| bundle_hash(&decided.bundle) == pending.hash());
         if pending.external && !own_won {
             // The joiner has nothing to lose yet: another external commit, on the new epoch.
             self.lose_external(&mut room)?;
@@ -152,8 +153,9 @@ impl Client {
             return self.lose_external(room);
         }
         let id = room.id;
-        let lost =
-            self.attempt(id, |client| client.with_group(id, |group, provider, _| pending.lose(group, provider)))?;
+        let lost = self.attempt(id, |client| {
+            client.with_group(id, |group, provider, _| pending.lose(group, provider))
+        })?;
         self.drop_pending(id)?;
         if lost.is_err() {
             self.heal(room);
@@ -164,7 +166,12 @@ impl Client {
     // ------------------------------------------------------------ decided commits
 
     /// Takes a decided commit. Says whether the cursor may move past it.
-    pub(crate) fn on_commit_entry(&mut self, room: &mut Room, entry: &wire::Entry, place: Place) -> Result<bool, Fault> {
+    pub(crate) fn on_commit_entry(
+        &mut self,
+        room: &mut Room,
+        entry: &wire::Entry,
+        place: Place,
+    ) -> Result<bool, Fault> {
         let Ok(decided) = wire::DecidedCommit::decode(entry.payload.clone()) else {
             self.refuse_receipt(room)?;
             return Ok(false);
@@ -204,7 +211,8 @@ impl Client {
                 if had_pending {
                     group.clear_pending_commit(storage(provider)).map_err(MlsFault::mls)?;
                 }
-                let effect = ForeignCommit::check(group, provider, &bundle)?.merge(&verified, group, provider)?;
+                let effect =
+                    ForeignCommit::check(group, provider, &bundle)?.merge(&verified, group, provider)?;
                 Ok((effect, verified.subject.hash))
             })
         })?;
@@ -352,7 +360,11 @@ impl Client {
     pub(crate) fn follow_group(&mut self, room: &mut Room) -> Result<(), Fault> {
         let id = room.id;
         let (accounts, context, key) = self.with_group(id, |group, provider, _| {
-            Ok((mls::accounts(group)?, RoomContext::of(group.extensions())?, mls::sealing_key(group, provider)?))
+            Ok((
+                mls::accounts(group)?,
+                RoomContext::of(group.extensions())?,
+                mls::sealing_key(group, provider)?,
+            ))
         })?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO exporters (room, epoch, key) VALUES (?1, ?2, ?3)")?
@@ -364,9 +376,9 @@ impl Client {
             .prepare_cached("DELETE FROM proposals WHERE room = ?1 AND epoch < ?2")?
             .execute((id.0, room.epoch as i64))?;
         let known: Vec<([u8; 32], bool, bool)> = {
-            let mut statement = self
-                .db
-                .prepare_cached("SELECT account, present, admin FROM members WHERE room = ?1 ORDER BY account")?;
+            let mut statement = self.db.prepare_cached(
+                "SELECT account, present, admin FROM members WHERE room = ?1 ORDER BY account",
+            )?;
             statement
                 .query_map([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<Result<_, _>>()?
@@ -382,7 +394,9 @@ impl Client {
             changed = true;
             if row.is_some() {
                 self.db
-                    .prepare_cached("UPDATE members SET present = 1, admin = ?3 WHERE room = ?1 AND account = ?2")?
+                    .prepare_cached(
+                        "UPDATE members SET present = 1, admin = ?3 WHERE room = ?1 AND account = ?2",
+                    )?
                     .execute((id.0, account.0, admin))?;
             } else {
                 // What was said before somebody came does not wait for them.
@@ -403,7 +417,9 @@ impl Client {
             if present && accounts.binary_search(&account).is_err() && !invited.contains(&account) {
                 changed = true;
                 self.db
-                    .prepare_cached("UPDATE members SET present = 0, admin = 0 WHERE room = ?1 AND account = ?2")?
+                    .prepare_cached(
+                        "UPDATE members SET present = 0, admin = 0 WHERE room = ?1 AND account = ?2",
+                    )?
                     .execute((id.0, account.0))?;
             }
         }
@@ -418,9 +434,8 @@ impl Client {
     /// Shows what a commit did to the members.
     fn show_changes(&mut self, room: &mut Room, effect: &CommitEffect, place: Place) -> Result<(), Fault> {
         let by = effect.committer;
-        let cause = |what: &[u8], who: &[u8]| {
-            [room.id.0.as_slice(), &place.seq.to_be_bytes(), what, who].concat()
-        };
+        let cause =
+            |what: &[u8], who: &[u8]| [room.id.0.as_slice(), &place.seq.to_be_bytes(), what, who].concat();
         let mut events = Vec::new();
         if !effect.joined.is_empty() && !effect.summary.external {
             let mut members = Vec::new();
@@ -535,7 +550,9 @@ fn verify(
     Ok(verified)
 }
 
-fn storage<'p, 'a>(provider: &'p mls::Provider<'a>) -> &'p <mls::Provider<'a> as openmls_traits::OpenMlsProvider>::StorageProvider {
+fn storage<'p, 'a>(
+    provider: &'p mls::Provider<'a>,
+) -> &'p <mls::Provider<'a> as openmls_traits::OpenMlsProvider>::StorageProvider {
     use openmls_traits::OpenMlsProvider as _;
     provider.storage()
 }

@@ -28,7 +28,13 @@ pub(crate) struct Place {
 
 impl Client {
     /// Takes decrypted content into the room. Content that came before changes nothing.
-    pub(crate) fn apply(&mut self, room: &mut Room, sender: AccountId, bytes: &[u8], place: Place) -> Result<(), Fault> {
+    pub(crate) fn apply(
+        &mut self,
+        room: &mut Room,
+        sender: AccountId,
+        bytes: &[u8],
+        place: Place,
+    ) -> Result<(), Fault> {
         let Ok(content) = Content::decode(bytes) else { return Ok(()) };
         let place = self.settle_broken(room, &content, place)?;
         match &content.body {
@@ -168,7 +174,9 @@ impl Client {
             .query_row([room.0], |row| row.get(0))?;
         if count < MAX_ORPHANS {
             self.db
-                .prepare_cached("INSERT INTO orphans (room, target, sender, content) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached(
+                    "INSERT INTO orphans (room, target, sender, content) VALUES (?1, ?2, ?3, ?4)",
+                )?
                 .execute((room.0, target.0, sender.0, content))?;
         }
         Ok(())
@@ -176,9 +184,9 @@ impl Client {
 
     fn adopt_orphans(&mut self, room: RoomId, target: MessageKey) -> Result<(), Fault> {
         let orphans: Vec<(i64, [u8; 32], Vec<u8>)> = {
-            let mut statement = self
-                .db
-                .prepare_cached("SELECT id, sender, content FROM orphans WHERE room = ?1 AND target = ?2 ORDER BY id")?;
+            let mut statement = self.db.prepare_cached(
+                "SELECT id, sender, content FROM orphans WHERE room = ?1 AND target = ?2 ORDER BY id",
+            )?;
             statement
                 .query_map((room.0, target.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect::<Result<_, _>>()?
@@ -205,7 +213,13 @@ impl Client {
             .exists((room.0, key.0))?)
     }
 
-    fn set_reaction(&mut self, room: RoomId, target: MessageKey, account: AccountId, emoji: &str) -> Result<(), Fault> {
+    fn set_reaction(
+        &mut self,
+        room: RoomId,
+        target: MessageKey,
+        account: AccountId,
+        emoji: &str,
+    ) -> Result<(), Fault> {
         if emoji.is_empty() {
             self.db
                 .prepare_cached("DELETE FROM reactions WHERE room = ?1 AND target = ?2 AND account = ?3")?
@@ -213,7 +227,9 @@ impl Client {
         } else {
             let emoji: String = emoji.chars().take(MAX_EMOJI_CHARS).collect();
             self.db
-                .prepare_cached("INSERT OR REPLACE INTO reactions (room, target, account, emoji) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO reactions (room, target, account, emoji) VALUES (?1, ?2, ?3, ?4)",
+                )?
                 .execute((room.0, target.0, account.0, emoji))?;
         }
         self.message_changed(room, target);
@@ -224,7 +240,8 @@ impl Client {
         if text.is_empty() || text.len() > MAX_TEXT_BYTES || !self.is_text(room, target)? {
             return Ok(());
         }
-        let body = serde_json::to_string(&Body::Text { text: text.to_owned() }).map_err(|_| Fault::Damaged("body"))?;
+        let body = serde_json::to_string(&Body::Text { text: text.to_owned() })
+            .map_err(|_| Fault::Damaged("body"))?;
         self.db
             .prepare_cached("UPDATE messages SET body = ?3, edited = 1 WHERE room = ?1 AND key = ?2")?
             .execute((room.0, target.0, body))?;
@@ -235,7 +252,9 @@ impl Client {
     fn take_back(&mut self, room: RoomId, target: MessageKey) -> Result<(), Fault> {
         let body = serde_json::to_string(&Body::Deleted).map_err(|_| Fault::Damaged("body"))?;
         self.db
-            .prepare_cached("UPDATE messages SET body = ?3, raw = NULL, edited = 0 WHERE room = ?1 AND key = ?2")?
+            .prepare_cached(
+                "UPDATE messages SET body = ?3, raw = NULL, edited = 0 WHERE room = ?1 AND key = ?2",
+            )?
             .execute((room.0, target.0, body))?;
         self.db
             .prepare_cached("DELETE FROM reactions WHERE room = ?1 AND target = ?2")?
@@ -311,7 +330,13 @@ impl Client {
 
     // ------------------------------------------------------------ sending
 
-    pub(crate) fn send_text(&mut self, id: u64, room: &str, text: String, reply_to: Option<String>) -> Result<(), Fault> {
+    pub(crate) fn send_text(
+        &mut self,
+        id: u64,
+        room: &str,
+        text: String,
+        reply_to: Option<String>,
+    ) -> Result<(), Fault> {
         let Some(mut room) = self.room_of_member(id, room)? else { return Ok(()) };
         if !self.text_is_fit(id, &text) {
             return Ok(());
@@ -342,14 +367,16 @@ impl Client {
 
     pub(crate) fn react(&mut self, id: u64, room: &str, message: &str, emoji: String) -> Result<(), Fault> {
         let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
-        let Some((target, sender, message_id, _)) = self.named_message(id, room.id, message)? else { return Ok(()) };
+        let Some((target, sender, message_id, _)) = self.named_message(id, room.id, message)? else {
+            return Ok(());
+        };
         if emoji.chars().count() > MAX_EMOJI_CHARS {
             self.reply(id, Err(failure("too_long", "a reaction is one emoji")));
             return Ok(());
         }
         let reference = content::MessageRef { sender: sender.to_bytes(), message_id: message_id.into() };
-        let content =
-            self.new_content(Kind::Reaction(content::Reaction { target: Some(reference), emoji: emoji.clone() }));
+        let content = self
+            .new_content(Kind::Reaction(content::Reaction { target: Some(reference), emoji: emoji.clone() }));
         self.post(room.id, &content, None)?;
         let me = self.my_account()?;
         self.set_reaction(room.id, target, me, &emoji)?;
@@ -367,7 +394,8 @@ impl Client {
             self.reply(id, Err(failure("unknown_message", "only a text can be changed")));
             return Ok(());
         }
-        let content = self.new_content(Kind::Edit(content::Edit { message_id: message_id.into(), body: text.clone() }));
+        let content =
+            self.new_content(Kind::Edit(content::Edit { message_id: message_id.into(), body: text.clone() }));
         self.post(room.id, &content, None)?;
         self.set_text(room.id, target, &text)?;
         self.reply(id, Ok(Reply::Done));
@@ -448,7 +476,9 @@ impl Client {
         message: &str,
     ) -> Result<Option<(MessageKey, AccountId, Vec<u8>, Body)>, Fault> {
         let found = match MessageKey::parse(message) {
-            Some(key) => self.body_of(room, key)?.map(|(sender, message_id, body)| (key, sender, message_id, body)),
+            Some(key) => {
+                self.body_of(room, key)?.map(|(sender, message_id, body)| (key, sender, message_id, body))
+            }
             None => None,
         };
         if found.is_none() {
@@ -457,8 +487,15 @@ impl Client {
         Ok(found)
     }
 
-    fn own_message(&mut self, id: u64, room: RoomId, message: &str) -> Result<Option<(MessageKey, Vec<u8>, Body)>, Fault> {
-        let Some((key, sender, message_id, body)) = self.named_message(id, room, message)? else { return Ok(None) };
+    fn own_message(
+        &mut self,
+        id: u64,
+        room: RoomId,
+        message: &str,
+    ) -> Result<Option<(MessageKey, Vec<u8>, Body)>, Fault> {
+        let Some((key, sender, message_id, body)) = self.named_message(id, room, message)? else {
+            return Ok(None);
+        };
         if sender != self.my_account()? || matches!(body, Body::Event { .. }) {
             self.reply(id, Err(failure("unknown_message", "this is not a message of yours")));
             return Ok(None);

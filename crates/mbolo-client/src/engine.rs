@@ -151,7 +151,8 @@ impl Client {
         };
         Stats {
             outbox: count("SELECT count(*) FROM outbox WHERE failed = 0"),
-            intents: count("SELECT count(*) FROM intents") + count("SELECT count(*) FROM pending WHERE intent = 0"),
+            intents: count("SELECT count(*) FROM intents")
+                + count("SELECT count(*) FROM pending WHERE intent = 0"),
             healing: count("SELECT count(*) FROM rooms WHERE healing > 0 OR membership = 0"),
             undecryptable: count("SELECT count(*) FROM broken"),
             rooms: count("SELECT count(*) FROM rooms"),
@@ -380,7 +381,10 @@ fn storage_failure(fault: &Fault) -> Failure {
         _ => false,
     };
     if is_full {
-        failure("storage_full", "this device has no room left, or does not let Mbolo write; free some space and try again")
+        failure(
+            "storage_full",
+            "this device has no room left, or does not let Mbolo write; free some space and try again",
+        )
     } else {
         Failure { code: "internal".into(), message: fault.to_string() }
     }

@@ -379,11 +379,18 @@ impl Client {
     }
 
     /// Content that was encrypted anew takes the place of the entry that could not be read.
-    pub(crate) fn settle_broken(&mut self, room: &Room, content: &Content, place: Place) -> Result<Place, Fault> {
+    pub(crate) fn settle_broken(
+        &mut self,
+        room: &Room,
+        content: &Content,
+        place: Place,
+    ) -> Result<Place, Fault> {
         let Ok(entry) = EntryId::try_from(content.resend_of.as_ref()) else { return Ok(place) };
         let old = self
             .db
-            .prepare_cached("DELETE FROM broken WHERE entry = ?1 AND room = ?2 RETURNING origin, seq, position, at_ms")?
+            .prepare_cached(
+                "DELETE FROM broken WHERE entry = ?1 AND room = ?2 RETURNING origin, seq, position, at_ms",
+            )?
             .query_row((entry.0, room.id.0), |row| {
                 Ok(Place {
                     origin: Origin(row.get(0)?),

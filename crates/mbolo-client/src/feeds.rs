@@ -19,7 +19,9 @@ use crate::store;
 
 impl Client {
     pub(crate) fn on_push(&mut self, push: wire::FeedPush) -> Result<(), Fault> {
-        let Some(feed) = push.feed.as_ref().and_then(|feed| FeedId::try_from(feed).ok()) else { return Ok(()) };
+        let Some(feed) = push.feed.as_ref().and_then(|feed| FeedId::try_from(feed).ok()) else {
+            return Ok(());
+        };
         let Ok(origin) = Origin::try_from(push.origin.as_ref()) else { return Ok(()) };
         match feed {
             FeedId::Inbox(account) => {
@@ -110,8 +112,7 @@ impl Client {
         }
         self.absorb(&mut room);
         self.caught_up(FeedId::Room(id), &room.vector);
-        room.save(&self.db)
-            .map_err(Fault::from)
+        room.save(&self.db).map_err(Fault::from)
     }
 
     /// The cell has stored an own entry at this position; it will not push it.

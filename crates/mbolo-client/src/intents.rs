@@ -137,7 +137,9 @@ impl Client {
 
     /// The commit of an intent was decided. Whether more is to do shows when the room is driven.
     pub(crate) fn intent_committed(&mut self, room: RoomId, intent: i64) -> Result<(), Fault> {
-        self.db.prepare_cached("UPDATE intents SET attempts = 0, due = 0 WHERE id = ?1")?.execute([intent])?;
+        self.db
+            .prepare_cached("UPDATE intents SET attempts = 0, due = 0 WHERE id = ?1")?
+            .execute([intent])?;
         self.chat_changed(room);
         Ok(())
     }
@@ -162,9 +164,7 @@ impl Client {
 
     fn postpone(&mut self, room: RoomId, intent: i64, pause: u64) -> Result<(), Fault> {
         let due = self.now + pause + self.crypto.below(pause.max(1));
-        self.db
-            .prepare_cached("UPDATE intents SET due = ?2 WHERE id = ?1")?
-            .execute((intent, due as i64))?;
+        self.db.prepare_cached("UPDATE intents SET due = ?2 WHERE id = ?1")?.execute((intent, due as i64))?;
         self.wake(room, due);
         Ok(())
     }
@@ -203,7 +203,8 @@ impl Client {
             Gathering { intent, waiting: batch.iter().copied().collect(), ..Gathering::default() };
         self.session.gathering.insert(room.id, gathering);
         for account in batch {
-            let claim = wire::ClaimKeyPackages { account_id: account.to_bytes(), cipher_suite: room.suite.into() };
+            let claim =
+                wire::ClaimKeyPackages { account_id: account.to_bytes(), cipher_suite: room.suite.into() };
             self.request(
                 Asked::Claim { room: room.id, account: *account },
                 client_frame::Body::ClaimKeyPackages(claim),
@@ -225,14 +226,22 @@ impl Client {
         self.gathered(room)
     }
 
-    pub(crate) fn on_claim_refused(&mut self, room: RoomId, account: AccountId, error: &wire::Error) -> Result<(), Fault> {
+    pub(crate) fn on_claim_refused(
+        &mut self,
+        room: RoomId,
+        account: AccountId,
+        error: &wire::Error,
+    ) -> Result<(), Fault> {
         let Some(gathering) = self.session.gathering.get_mut(&room) else { return Ok(()) };
         gathering.waiting.remove(&account);
         match error.code() {
             ErrorCode::NoKeyPackage | ErrorCode::NotFound | ErrorCode::UnknownAccount => {
                 gathering.failed.push(account);
             }
-            _ => gathering.retry_after = gathering.retry_after.max(u64::from(error.retry_after_ms).max(RETRY_MS)),
+            _ => {
+                gathering.retry_after =
+                    gathering.retry_after.max(u64::from(error.retry_after_ms).max(RETRY_MS))
+            }
         }
         self.gathered(room)
     }
@@ -251,7 +260,8 @@ impl Client {
         if intent != gathering.intent {
             return Ok(());
         }
-        let suite = openmls::prelude::Ciphersuite::try_from(room.suite).map_err(|_| Fault::Damaged("cipher suite"))?;
+        let suite = openmls::prelude::Ciphersuite::try_from(room.suite)
+            .map_err(|_| Fault::Damaged("cipher suite"))?;
         let present = self.with_group(id, |group, _, _| mls::accounts(group))?;
         let mut add = Vec::new();
         let mut failed = gathering.failed;
@@ -363,7 +373,10 @@ impl Client {
 
     pub(crate) fn leave_group(&mut self, id: u64, mut room: Room) -> Result<(), Fault> {
         if room.kind == ChatKind::Direct {
-            self.reply(id, Err(failure("unknown_room", "a conversation of two cannot be left; only groups can")));
+            self.reply(
+                id,
+                Err(failure("unknown_room", "a conversation of two cannot be left; only groups can")),
+            );
             return Ok(());
         }
         if room.membership == Membership::Member || room.membership == Membership::Joining {
@@ -455,7 +468,8 @@ impl Client {
             return Ok(id);
         }
         let participants = if me < peer { [me, peer] } else { [peer, me] };
-        let mut room = Room::new(id, ChatKind::Direct, mls::POST_QUANTUM as u16, Membership::Member, self.now);
+        let mut room =
+            Room::new(id, ChatKind::Direct, mls::POST_QUANTUM as u16, Membership::Member, self.now);
         room.peer = Some(peer);
         room.created = false;
         room.profile_due = true;
@@ -471,7 +485,11 @@ impl Client {
     }
 
     /// A new group. Nothing if the cell was never met, because its key belongs into the group.
-    pub(crate) fn make_group(&mut self, name: &str, members: BTreeSet<AccountId>) -> Result<Option<RoomId>, Fault> {
+    pub(crate) fn make_group(
+        &mut self,
+        name: &str,
+        members: BTreeSet<AccountId>,
+    ) -> Result<Option<RoomId>, Fault> {
         if self.origin()?.is_none() {
             return Ok(None);
         }
@@ -500,7 +518,8 @@ impl Client {
 
     fn make_room(&mut self, room: &mut Room, policy: Policy) -> Result<(), Fault> {
         let origin = self.origin()?.ok_or(Fault::Damaged("the cell was never met"))?;
-        let suite = openmls::prelude::Ciphersuite::try_from(room.suite).map_err(|_| Fault::Damaged("cipher suite"))?;
+        let suite = openmls::prelude::Ciphersuite::try_from(room.suite)
+            .map_err(|_| Fault::Damaged("cipher suite"))?;
         let context = RoomContext { ordering_set: vec![origin], policy };
         let provider = self.provider();
         let me = self.me.as_ref().ok_or(Fault::Damaged("no account"))?;
@@ -558,8 +577,8 @@ impl Client {
             }
             ErrorCode::InvalidCommit | ErrorCode::Malformed => {
                 // Made for a cell that is no longer the same store: made again for this one. Nobody else is in it.
-                let policy = self
-                    .with_group(id, |group, _, _| Ok(RoomContext::of(group.extensions())?.policy))?;
+                let policy =
+                    self.with_group(id, |group, _, _| Ok(RoomContext::of(group.extensions())?.policy))?;
                 self.forget_group(id);
                 self.make_room(&mut room, policy)?;
                 self.todo.remove(&id);

@@ -108,7 +108,9 @@ pub enum OpenError {
     #[error("the profile is in use by another program; close that one first")]
     InUse,
     /// Written by a newer version of the program.
-    #[error("the profile was written by a newer version (schema {found}, this one knows {known}); update the program")]
+    #[error(
+        "the profile was written by a newer version (schema {found}, this one knows {known}); update the program"
+    )]
     TooNew {
         /// Version in the store.
         found: i64,

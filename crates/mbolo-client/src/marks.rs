@@ -184,7 +184,13 @@ impl Client {
         self.raise_mark(room.id, account, "read", &read)
     }
 
-    fn raise_mark(&mut self, room: RoomId, account: AccountId, column: &str, mark: &VersionVector) -> Result<(), Fault> {
+    fn raise_mark(
+        &mut self,
+        room: RoomId,
+        account: AccountId,
+        column: &str,
+        mark: &VersionVector,
+    ) -> Result<(), Fault> {
         let known: Option<Vec<u8>> = self
             .db
             .prepare_cached(&format!("SELECT {column} FROM members WHERE room = ?1 AND account = ?2"))?
@@ -194,7 +200,9 @@ impl Client {
         let mut joined = decode_vector(&known);
         if joined.join(mark) {
             self.db
-                .prepare_cached(&format!("UPDATE members SET {column} = ?3 WHERE room = ?1 AND account = ?2"))?
+                .prepare_cached(&format!(
+                    "UPDATE members SET {column} = ?3 WHERE room = ?1 AND account = ?2"
+                ))?
                 .execute((room.0, account.0, encode_vector(&joined)))?;
         }
         Ok(())
@@ -242,7 +250,9 @@ impl Client {
             let read = others.iter().all(|(_, _, read)| read.get(origin) >= seq);
             let delivered = read
                 || room.everyone.get(origin) >= seq
-                || others.iter().all(|(_, delivered, read)| delivered.get(origin).max(read.get(origin)) >= seq);
+                || others
+                    .iter()
+                    .all(|(_, delivered, read)| delivered.get(origin).max(read.get(origin)) >= seq);
             let reached = match (read, delivered) {
                 (true, _) => MessageState::Read,
                 (_, true) => MessageState::Delivered,
@@ -357,7 +367,9 @@ impl Client {
         let Some(key) = self.sealing_key(room.id, room.epoch)? else { return Ok(None) };
         let nonce: [u8; 12] = self.crypto.random();
         let payload = Payload { msg: plaintext, aad: &room.id.0 };
-        let Ok(ciphertext) = cipher(&key).encrypt(Nonce::from_slice(&nonce), payload) else { return Ok(None) };
+        let Ok(ciphertext) = cipher(&key).encrypt(Nonce::from_slice(&nonce), payload) else {
+            return Ok(None);
+        };
         let sealed =
             Sealed { epoch: room.epoch, nonce: nonce.to_vec().into(), ciphertext: ciphertext.into() };
         Ok(Some(sealed.encode_to_vec().into()))

@@ -40,7 +40,12 @@ struct Row {
 
 impl Client {
     /// Puts content into the outbox. Returns the row's number.
-    pub(crate) fn post(&mut self, room: RoomId, content: &Content, key: Option<MessageKey>) -> Result<i64, Fault> {
+    pub(crate) fn post(
+        &mut self,
+        room: RoomId,
+        content: &Content,
+        key: Option<MessageKey>,
+    ) -> Result<i64, Fault> {
         self.db
             .prepare_cached("INSERT INTO outbox (room, content, key, payload, epoch, failed) VALUES (?1, ?2, ?3, NULL, 0, 0)")?
             .execute((room.0, content.encode_to_vec(), key.map(|key| key.0)))?;
@@ -100,7 +105,10 @@ impl Client {
                 payload,
                 resume,
             };
-            self.request(Asked::Publish { room: room.id, outbox: row.id }, client_frame::Body::Publish(publish));
+            self.request(
+                Asked::Publish { room: room.id, outbox: row.id },
+                client_frame::Body::Publish(publish),
+            );
         }
         Ok(())
     }
@@ -112,11 +120,13 @@ impl Client {
         content: &[u8],
         key: Option<MessageKey>,
     ) -> Result<bytes::Bytes, Fault> {
-        let payload =
-            self.with_group(room.id, |group, provider, me| mls::encrypt(group, provider, &me.device, content))?;
-        self.db
-            .prepare_cached("UPDATE outbox SET payload = ?2, epoch = ?3 WHERE id = ?1")?
-            .execute((id, payload.as_ref(), room.epoch as i64))?;
+        let payload = self
+            .with_group(room.id, |group, provider, me| mls::encrypt(group, provider, &me.device, content))?;
+        self.db.prepare_cached("UPDATE outbox SET payload = ?2, epoch = ?3 WHERE id = ?1")?.execute((
+            id,
+            payload.as_ref(),
+            room.epoch as i64,
+        ))?;
         self.db
             .prepare_cached(
                 "INSERT OR REPLACE INTO sent (entry, room, content, key, outbox, resent, at_ms)
@@ -135,7 +145,12 @@ impl Client {
 
     // ------------------------------------------------------------ answers
 
-    pub(crate) fn on_published(&mut self, room: RoomId, outbox: i64, at: &wire::Published) -> Result<(), Fault> {
+    pub(crate) fn on_published(
+        &mut self,
+        room: RoomId,
+        outbox: i64,
+        at: &wire::Published,
+    ) -> Result<(), Fault> {
         let flight = self.session.flights.entry(room).or_default();
         flight.under_way.retain(|id| *id != outbox);
         flight.refusals = 0;
@@ -184,7 +199,12 @@ impl Client {
         self.raise_states(room)
     }
 
-    pub(crate) fn on_publish_refused(&mut self, room: RoomId, outbox: i64, error: &wire::Error) -> Result<(), Fault> {
+    pub(crate) fn on_publish_refused(
+        &mut self,
+        room: RoomId,
+        outbox: i64,
+        error: &wire::Error,
+    ) -> Result<(), Fault> {
         let flight = self.session.flights.entry(room).or_default();
         flight.under_way.retain(|id| *id != outbox);
         flight.resume = true;
@@ -301,7 +321,12 @@ impl Client {
     }
 
     /// Somebody could not decrypt entries of this device: they are encrypted anew, a bounded number of times.
-    pub(crate) fn resend(&mut self, room: RoomId, asker: AccountId, entries: &[bytes::Bytes]) -> Result<(), Fault> {
+    pub(crate) fn resend(
+        &mut self,
+        room: RoomId,
+        asker: AccountId,
+        entries: &[bytes::Bytes],
+    ) -> Result<(), Fault> {
         if self.is_present(room, asker)? {
             for entry in entries.iter().take(MAX_RESENDS_AT_ONCE) {
                 let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
@@ -316,7 +341,9 @@ impl Client {
                 if resent >= MAX_RESENDS || matches!(content.body, Some(Kind::Resend(_))) {
                     continue;
                 }
-                self.db.prepare_cached("UPDATE sent SET resent = resent + 1 WHERE entry = ?1")?.execute([entry.0])?;
+                self.db
+                    .prepare_cached("UPDATE sent SET resent = resent + 1 WHERE entry = ?1")?
+                    .execute([entry.0])?;
                 content.resend_of = entry.0.to_vec().into();
                 self.post(room, &content, None)?;
             }

@@ -386,7 +386,8 @@ impl Client {
             return Ok(());
         };
         if !challenge.versions.contains(&PROTOCOL_VERSION) {
-            let message = "the cell speaks another version of the protocol; update Mbolo, or ask the cell's operator";
+            let message =
+                "the cell speaks another version of the protocol; update Mbolo, or ask the cell's operator";
             self.refuse("internal", message.into());
             return Ok(());
         }
@@ -614,7 +615,9 @@ impl Client {
     fn on_subscribed(&mut self, answer: &wire::Subscribed) -> Result<(), Fault> {
         self.session.subscribing = self.session.subscribing.saturating_sub(1);
         for head in &answer.heads {
-            let Some(feed) = head.feed.as_ref().and_then(|feed| FeedId::try_from(feed).ok()) else { continue };
+            let Some(feed) = head.feed.as_ref().and_then(|feed| FeedId::try_from(feed).ok()) else {
+                continue;
+            };
             if head.refused() != ErrorCode::Unspecified {
                 self.session.catching.remove(&feed);
                 if let FeedId::Room(room) = feed {
@@ -676,7 +679,9 @@ impl Client {
             Link::Waiting { at } if self.session.failures == 0 && *at <= self.now => Connection::Connecting,
             Link::Waiting { at } => offline(*at),
             Link::Connecting | Link::Entering { .. } => Connection::Connecting,
-            Link::Open if self.session.catching.is_empty() && self.session.subscribing == 0 => Connection::Online,
+            Link::Open if self.session.catching.is_empty() && self.session.subscribing == 0 => {
+                Connection::Online
+            }
             Link::Open => Connection::CatchingUp,
             Link::Closing { then } => match then.as_ref() {
                 Link::Waiting { at } => offline(*at),

@@ -46,12 +46,15 @@ fn in_use(error: rusqlite::Error) -> OpenError {
 
 /// A value of the profile table.
 pub fn profile(db: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    db.prepare_cached("SELECT value FROM profile WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+    db.prepare_cached("SELECT value FROM profile WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
 }
 
 /// Sets a value of the profile table.
 pub fn set_profile(db: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO profile (key, value) VALUES (?1, ?2)")?.execute((key, value))?;
+    db.prepare_cached("INSERT OR REPLACE INTO profile (key, value) VALUES (?1, ?2)")?
+        .execute((key, value))?;
     Ok(())
 }
 
@@ -64,8 +67,22 @@ pub fn wipe(db: &Connection) -> rusqlite::Result<()> {
 }
 
 const TABLES: [&str; 16] = [
-    "mls", "profile", "rooms", "members", "accounts", "messages", "reactions", "orphans", "outbox", "sent",
-    "intents", "pending", "held", "broken", "exporters", "proposals",
+    "mls",
+    "profile",
+    "rooms",
+    "members",
+    "accounts",
+    "messages",
+    "reactions",
+    "orphans",
+    "outbox",
+    "sent",
+    "intents",
+    "pending",
+    "held",
+    "broken",
+    "exporters",
+    "proposals",
 ];
 
 const MIGRATIONS: [&str; 1] = ["

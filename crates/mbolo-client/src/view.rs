@@ -228,16 +228,13 @@ impl Client {
 
     /// All chats, newest first.
     pub(crate) fn chats(&self) -> Result<Vec<Chat>, Fault> {
-        let mut chats =
-            Room::all(&self.db)?
-                .iter()
-                // An invitation that was not opened yet: neither its kind nor its name is known.
-                .filter(|room| room.membership != Membership::Joining || room.suite != 0)
-                .map(|room| self.show_chat(room))
-                .collect::<Result<Vec<_>, _>>()?;
-        chats.sort_by(|a, b| {
-            b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room))
-        });
+        let mut chats = Room::all(&self.db)?
+            .iter()
+            // An invitation that was not opened yet: neither its kind nor its name is known.
+            .filter(|room| room.membership != Membership::Joining || room.suite != 0)
+            .map(|room| self.show_chat(room))
+            .collect::<Result<Vec<_>, _>>()?;
+        chats.sort_by(|a, b| b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room)));
         Ok(chats)
     }
 

@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mbolo_proto::policy::{CommitSummary, Policy, PolicyError};
-use mbolo_proto::{
-    AccountId, EXTENSION_ORDERING_SET, EXTENSION_ROOM_POLICY, Origin, RoomId, wire,
-};
+use mbolo_proto::{AccountId, EXTENSION_ORDERING_SET, EXTENSION_ROOM_POLICY, Origin, RoomId, wire};
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType, Extensions, GroupContext, GroupId,
     KeyPackage, KeyPackageIn, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsGroup, MlsGroupJoinConfig,
-    MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent,
-    Proposal, ProtocolMessage, ProtocolVersion, RatchetTreeIn, RequiredCapabilitiesExtension, Sender, SenderRatchetConfiguration, StagedCommit,
-    StagedWelcome, UnknownExtension,
+    MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
+    ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, RatchetTreeIn,
+    RequiredCapabilitiesExtension, Sender, SenderRatchetConfiguration, StagedCommit, StagedWelcome,
+    UnknownExtension,
 };
 use openmls_traits::OpenMlsProvider as _;
 use prost::Message;
@@ -86,17 +85,17 @@ impl RoomContext {
             wire::OrderingSet { vote_keys: self.ordering_set.iter().map(|key| key.to_bytes()).collect() };
         // OpenMLS lets a commit change only extensions that the group requires its members to know.
         let required = RequiredCapabilitiesExtension::new(
-            &[
-                ExtensionType::Unknown(EXTENSION_ORDERING_SET),
-                ExtensionType::Unknown(EXTENSION_ROOM_POLICY),
-            ],
+            &[ExtensionType::Unknown(EXTENSION_ORDERING_SET), ExtensionType::Unknown(EXTENSION_ROOM_POLICY)],
             &[],
             &[CredentialType::Basic],
         );
         Extensions::from_vec(vec![
             Extension::RequiredCapabilities(required),
             Extension::Unknown(EXTENSION_ORDERING_SET, UnknownExtension(set.encode_to_vec())),
-            Extension::Unknown(EXTENSION_ROOM_POLICY, UnknownExtension(self.policy.to_wire().encode_to_vec())),
+            Extension::Unknown(
+                EXTENSION_ROOM_POLICY,
+                UnknownExtension(self.policy.to_wire().encode_to_vec()),
+            ),
         ])
         .map_err(MlsFault::mls)
     }
@@ -431,12 +430,7 @@ pub struct Joined {
 }
 
 /// Joins by a Welcome, checking the certificate of every member.
-pub fn join(
-    provider: &Provider<'_>,
-    room: RoomId,
-    welcome: &[u8],
-    tree: &[u8],
-) -> Result<Joined, MlsFault> {
+pub fn join(provider: &Provider<'_>, room: RoomId, welcome: &[u8], tree: &[u8]) -> Result<Joined, MlsFault> {
     let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)?.extract() else {
         return Err(MlsFault::Malformed("not a Welcome"));
     };
@@ -525,8 +519,7 @@ pub enum Decrypted {
 
 /// Decrypts an application message.
 pub fn decrypt(group: &mut MlsGroup, provider: &Provider<'_>, payload: &[u8]) -> Result<Decrypted, MlsFault> {
-    let processed =
-        group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
+    let processed = group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
     let sender = account_of(processed.credential())?;
     match processed.into_content() {
         ProcessedMessageContent::ApplicationMessage(message) => {
@@ -580,8 +573,7 @@ pub fn read_leaving(
     provider: &Provider<'_>,
     payload: &[u8],
 ) -> Result<AccountId, MlsFault> {
-    let processed =
-        group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
+    let processed = group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
     let sender = account_of(processed.credential())?;
     let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
         return Err(MlsFault::Malformed("not a proposal"));
@@ -595,14 +587,12 @@ pub fn read_leaving(
 
 /// The key for sealing read marks and ephemeral frames in the present epoch.
 pub fn sealing_key(group: &MlsGroup, provider: &Provider<'_>) -> Result<[u8; 32], MlsFault> {
-    let secret =
-        group.export_secret(provider.crypto(), "mbolo/seal/v1", b"", 32).map_err(MlsFault::mls)?;
+    let secret = group.export_secret(provider.crypto(), "mbolo/seal/v1", b"", 32).map_err(MlsFault::mls)?;
     secret.as_slice().try_into().map_err(|_| MlsFault::Malformed("exported secret"))
 }
 
 fn store_proposal(group: &mut MlsGroup, provider: &Provider<'_>, payload: &[u8]) -> Result<(), MlsFault> {
-    let processed =
-        group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
+    let processed = group.process_message(provider, protocol_message(payload)?).map_err(MlsFault::mls)?;
     let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
         return Err(MlsFault::Malformed("not a proposal"));
     };

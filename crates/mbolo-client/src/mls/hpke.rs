@@ -50,9 +50,7 @@ impl HpkeCrypto for SeededHpke {
         prng.0.fill_bytes(&mut seed);
         match alg {
             KemAlgorithm::XWingDraft06 => HpkeRustCrypto::kem_key_gen_derand(alg, &seed),
-            KemAlgorithm::DhKem25519 => {
-                Ok((HpkeRustCrypto::secret_to_public(alg, &seed)?, seed.to_vec()))
-            }
+            KemAlgorithm::DhKem25519 => Ok((HpkeRustCrypto::secret_to_public(alg, &seed)?, seed.to_vec())),
             _ => Err(Error::UnknownKemAlgorithm),
         }
     }
@@ -65,8 +63,7 @@ impl HpkeCrypto for SeededHpke {
         if alg != KemAlgorithm::XWingDraft06 {
             return Err(Error::UnsupportedKemOperation);
         }
-        let key =
-            x_wing::EncapsulationKey::new_from_slice(pk_r).map_err(|_| Error::KemInvalidPublicKey)?;
+        let key = x_wing::EncapsulationKey::new_from_slice(pk_r).map_err(|_| Error::KemInvalidPublicKey)?;
         let (ciphertext, secret) = key.encapsulate_with_rng(prng);
         Ok((secret.as_slice().to_vec(), ciphertext.as_slice().to_vec()))
     }

@@ -197,9 +197,8 @@ impl OpenMlsCrypto for Crypto {
                 .setup_sender(&pk_r.into(), info, None, None, None)
                 .map_err(|_| CryptoError::SenderSetupError)
         })?;
-        let secret = context
-            .export(exporter_context, exporter_length)
-            .map_err(|_| CryptoError::ExporterError)?;
+        let secret =
+            context.export(exporter_context, exporter_length).map_err(|_| CryptoError::ExporterError)?;
         Ok((kem_output, secret.into()))
     }
 

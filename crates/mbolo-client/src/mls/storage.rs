@@ -59,9 +59,7 @@ impl MlsStorage<'_> {
     fn drop_value(&self, label: &str, key: &impl Serialize) -> Outcome<()> {
         let key = encode(key)?;
         self.noted(|| {
-            self.db
-                .prepare_cached("DELETE FROM mls WHERE label = ?1 AND key = ?2")?
-                .execute((label, key))
+            self.db.prepare_cached("DELETE FROM mls WHERE label = ?1 AND key = ?2")?.execute((label, key))
         })?;
         Ok(())
     }

@@ -13,7 +13,9 @@ fn a_taken_or_impossible_handle_is_refused_and_another_can_be_tried() {
     assert_eq!(desk.ask(other, Request::GetAccount).unwrap_err().code, "no_account");
     assert_eq!(desk.ask(other, sign_up("awa")).unwrap_err().code, "handle_taken");
     assert_eq!(desk.ask(other, sign_up("a")).unwrap_err().code, "handle_invalid");
-    assert!(matches!(desk.ask(other, sign_up("awa2")), Ok(Reply::Account { account }) if account.handle == "awa2"));
+    assert!(
+        matches!(desk.ask(other, sign_up("awa2")), Ok(Reply::Account { account }) if account.handle == "awa2")
+    );
     assert_eq!(desk.ask(other, sign_up("awa3")).unwrap_err().code, "already_signed_up");
 }
 

@@ -73,10 +73,19 @@ fn bad_day(seed: u64) {
         for (who, expected) in said.iter().enumerate() {
             let prefix = format!("{}-", handles[who]);
             let seen: Vec<&String> = texts.iter().filter(|text| text.starts_with(&prefix)).collect();
-            assert_eq!(seen, expected.iter().collect::<Vec<_>>(), "seed {seed}: {} at {person}", handles[who]);
+            assert_eq!(
+                seen,
+                expected.iter().collect::<Vec<_>>(),
+                "seed {seed}: {} at {person}",
+                handles[who]
+            );
         }
         assert_eq!(texts.len(), count, "seed {seed}: {texts:?}");
         let stats = desk.client(*person).stats();
-        assert_eq!((stats.outbox, stats.intents, stats.healing, stats.undecryptable), (0, 0, 0, 0), "seed {seed}");
+        assert_eq!(
+            (stats.outbox, stats.intents, stats.healing, stats.undecryptable),
+            (0, 0, 0, 0),
+            "seed {seed}"
+        );
     }
 }

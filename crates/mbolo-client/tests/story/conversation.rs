@@ -39,8 +39,10 @@ fn replies_reactions_edits_and_deletions_arrive() {
     let request =
         Request::SendText { room: room.clone(), text: "Yes".into(), reply_to: Some(first.id.clone()) };
     desk.ask(ben, request).unwrap();
-    desk.ask(ben, Request::React { room: room.clone(), message: first.id.clone(), emoji: "👍".into() }).unwrap();
-    desk.ask(awa, Request::Edit { room: room.clone(), message: first.id.clone(), text: "At 6?".into() }).unwrap();
+    desk.ask(ben, Request::React { room: room.clone(), message: first.id.clone(), emoji: "👍".into() })
+        .unwrap();
+    desk.ask(awa, Request::Edit { room: room.clone(), message: first.id.clone(), text: "At 6?".into() })
+        .unwrap();
     let slip = desk.say(awa, &room, "wrong window");
     desk.ask(awa, Request::Delete { room: room.clone(), message: slip.id.clone() }).unwrap();
     desk.pass(2_000);

@@ -44,6 +44,7 @@ struct Person {
     heard: Vec<Bytes>,
 }
 
+#[allow(dead_code)] // each test binary uses its own part
 impl Desk {
     pub fn new() -> Self {
         let config = Config { pow_bits: 4, cell_name: "desk".into(), ..Config::default() };

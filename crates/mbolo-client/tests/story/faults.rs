@@ -38,8 +38,16 @@ fn a_device_may_crash_between_any_two_inputs() {
             let (mut desk, direct, group, _) = tell_story(Some((person, at)));
             desk.pass(120_000);
             for reader in [0, 1] {
-                assert_eq!(desk.texts(reader, &direct), ["one", "two"], "reader {reader}, {person} crashed at {at}");
-                assert_eq!(desk.texts(reader, &group), ["three", "four"], "reader {reader}, {person} crashed at {at}");
+                assert_eq!(
+                    desk.texts(reader, &direct),
+                    ["one", "two"],
+                    "reader {reader}, {person} crashed at {at}"
+                );
+                assert_eq!(
+                    desk.texts(reader, &group),
+                    ["three", "four"],
+                    "reader {reader}, {person} crashed at {at}"
+                );
                 let stats = desk.client(reader).stats();
                 assert_eq!((stats.outbox, stats.intents, stats.healing, stats.undecryptable), (0, 0, 0, 0));
             }
