@@ -9,6 +9,13 @@ use crate::OpenError;
 
 /// Opens the tables in `db`, migrating what an older version left.
 pub fn prepare(db: &Connection) -> Result<(), OpenError> {
+    migrate(db).map_err(|error| match error {
+        OpenError::Storage(error) => in_use(error),
+        error => error,
+    })
+}
+
+fn migrate(db: &Connection) -> Result<(), OpenError> {
     // One process at a time: MLS state that two would advance could not be put together again.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     if cfg!(not(target_family = "wasm")) {
@@ -25,7 +32,7 @@ pub fn prepare(db: &Connection) -> Result<(), OpenError> {
     if version > known {
         return Err(OpenError::TooNew { found: version, known });
     }
-    db.execute_batch("BEGIN IMMEDIATE").map_err(in_use)?;
+    db.execute_batch("BEGIN IMMEDIATE")?;
     for migration in MIGRATIONS.iter().skip(version as usize) {
         if let Err(error) = db.execute_batch(migration) {
             let _ = db.execute_batch("ROLLBACK");
@@ -195,6 +202,19 @@ mod tests {
         prepare(&db).unwrap();
         db.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(prepare(&db), Err(OpenError::TooNew { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_profile_that_another_program_has_open_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("profile.db");
+        let first = Connection::open(&path).unwrap();
+        prepare(&first).unwrap();
+        let second = Connection::open(&path).unwrap();
+        second.busy_timeout(std::time::Duration::ZERO).unwrap();
+        assert!(matches!(prepare(&second), Err(OpenError::InUse)));
+        drop(first);
+        prepare(&second).unwrap();
     }
 
     #[test]

@@ -160,6 +160,16 @@ impl Desk {
         self.people[person].client = Some(Client::open(store, options, self.now).unwrap());
     }
 
+    /// Something happens to the device's database while the program is not running.
+    pub fn damage(&mut self, person: usize, sql: &str) {
+        let client = self.people[person].client.take().unwrap();
+        let store = client.into_store();
+        store.execute_batch(sql).unwrap();
+        let options = options(self.people[person].seed);
+        self.people[person].client = Some(Client::open(store, options, self.now).unwrap());
+        self.crash(person);
+    }
+
     /// The device's disk takes nothing more, or has room again. The database is opened anew, as after a crash.
     pub fn fill_disk(&mut self, person: usize, full: bool) {
         let store = self.people[person].client.take().unwrap().into_store();

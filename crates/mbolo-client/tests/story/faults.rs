@@ -148,6 +148,29 @@ fn what_cannot_be_decrypted_is_said_to_be_so_and_does_not_stop_the_rest() {
 }
 
 #[test]
+fn a_device_that_lost_its_keys_enters_again_and_gets_what_it_could_not_read() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.create_group(awa, "Club", &["ben"]);
+    desk.say(awa, &room, "one");
+    desk.pass(3_000);
+    desk.go_offline(ben);
+    desk.damage(ben, "DELETE FROM mls WHERE label IN ('message_secrets', 'epoch_secrets', 'tree')");
+    for text in ["two", "three"] {
+        desk.say(awa, &room, text);
+    }
+    desk.pass(3_000);
+    desk.go_online(ben);
+    desk.pass(120_000);
+    desk.say(awa, &room, "four");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(ben, &room), ["one", "two", "three", "four"]);
+    assert_eq!(desk.texts(awa, &room), ["one", "two", "three", "four"]);
+    desk.assert_agreed(&[awa, ben], &room);
+    assert_eq!(desk.client(ben).stats().undecryptable, 0);
+}
+
+#[test]
 fn a_full_disk_is_reported_and_nothing_is_lost() {
     let mut desk = Desk::new();
     let (awa, ben) = (desk.person("awa"), desk.person("ben"));
