@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use data_encoding::HEXUPPER;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::NoServerSessionStorage;
+use rustls::{CipherSuite, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
@@ -80,9 +80,12 @@ pub(crate) fn certificate(config: &Config, data: &DataDirectory) -> Result<Optio
     Ok(Some(Certificate { config: Arc::new(config), fingerprint }))
 }
 
-/// The default algorithms, with the cheapest strong key exchange and cipher first.
+/// The default algorithms, without the suite that hashes with SHA-384: processors accelerate SHA-256, and the key exchange
+/// has 128 bits of strength, so that larger keys only cost login time and memory.
 fn provider() -> CryptoProvider {
-    ring::default_provider()
+    let mut provider = ring::default_provider();
+    provider.cipher_suites.retain(|suite| suite.suite() != CipherSuite::TLS13_AES_256_GCM_SHA384);
+    provider
 }
 
 /// Makes a certificate for this machine's names and the cell's.
