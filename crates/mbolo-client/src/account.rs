@@ -111,7 +111,7 @@ impl Client {
         // A registration whose answer was lost is repeated with its own keys, so that the handle is not taken
         // by an account that nobody has the keys of.
         let repeats = self.me.as_ref().is_some_and(|me| me.handle == handle && me.recovering == recovering);
-        if !(repeats && !recovering) {
+        if !repeats || recovering {
             store::wipe(&self.db)?;
             let device = Zeroizing::new(self.crypto.random::<32>());
             let key = DeviceKey(SigningKey::from_bytes(&device).verifying_key().to_bytes());

@@ -192,14 +192,14 @@ impl Client {
         if epoch < room.epoch {
             return Ok(true); // known by the receipt already
         }
-        if let Some((pending, _)) = self.pending(room.id)? {
-            if pending.hash() == bundle_hash(&decided.bundle) {
-                if self.merge_own(room, pending, &receipt, place)? {
-                    return Ok(true);
-                }
+        if let Some((pending, _)) = self.pending(room.id)?
+            && pending.hash() == bundle_hash(&decided.bundle)
+        {
+            let merged = self.merge_own(room, pending, &receipt, place)?;
+            if !merged {
                 self.refuse_receipt(room)?;
-                return Ok(false);
             }
+            return Ok(merged);
         }
         let id = room.id;
         let parent = room.parent;

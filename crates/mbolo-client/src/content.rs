@@ -474,7 +474,7 @@ impl Client {
         id: u64,
         room: RoomId,
         message: &str,
-    ) -> Result<Option<(MessageKey, AccountId, Vec<u8>, Body)>, Fault> {
+    ) -> Result<Option<NamedMessage>, Fault> {
         let found = match MessageKey::parse(message) {
             Some(key) => {
                 self.body_of(room, key)?.map(|(sender, message_id, body)| (key, sender, message_id, body))
@@ -503,6 +503,9 @@ impl Client {
         Ok(Some((key, message_id, body)))
     }
 }
+
+/// A message's key, its sender, the id the sender gave it, and what it says.
+pub(crate) type NamedMessage = (MessageKey, AccountId, Vec<u8>, Body);
 
 fn key_of(reference: &content::MessageRef) -> Option<MessageKey> {
     let sender = AccountId::try_from(reference.sender.as_ref()).ok()?;

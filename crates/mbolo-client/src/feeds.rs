@@ -42,10 +42,9 @@ impl Client {
             }
             if let Ok(wire::InboxItem { item: Some(inbox_item::Item::Welcome(notice)) }) =
                 wire::InboxItem::decode(entry.payload)
+                && let Ok(room) = RoomId::try_from(notice.room_id.as_ref())
             {
-                if let Ok(room) = RoomId::try_from(notice.room_id.as_ref()) {
-                    self.on_welcome_notice(room, notice.epoch)?;
-                }
+                self.on_welcome_notice(room, notice.epoch)?;
             }
             // The inbox may have gaps: the cell forgets items that every device has had.
             vector.advance(origin, seq);

@@ -233,10 +233,10 @@ impl Client {
 
     /// Once all that was under way is answered, the room sends again.
     pub(crate) fn unblock(&mut self, room: RoomId) {
-        if let Some(flight) = self.session.flights.get_mut(&room) {
-            if flight.under_way.is_empty() {
-                flight.blocked = false;
-            }
+        if let Some(flight) = self.session.flights.get_mut(&room)
+            && flight.under_way.is_empty()
+        {
+            flight.blocked = false;
         }
     }
 

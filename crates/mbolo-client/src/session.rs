@@ -407,7 +407,7 @@ impl Client {
         }
         self.session.cell = Some(cell);
         self.session.nonce = nonce;
-        let policy = challenge.signup.clone().unwrap_or_default();
+        let policy = challenge.signup.unwrap_or_default();
         self.enter(cell, nonce, &policy)
     }
 

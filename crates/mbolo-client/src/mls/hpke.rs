@@ -3,6 +3,9 @@
 //! The HPKE library asks its crypto type for a generator through a static function, so the seed for the next
 //! operation is handed over in a thread-local ([`with_seed`]). Everything else is the library's own RustCrypto
 //! implementation; only the two operations that draw randomness are done here.
+//!
+//! The library is only ever called with the constants of the two suites in use, never with an algorithm that was
+//! passed in: that lets the linker leave the others out of the browser's WASM.
 
 use std::cell::Cell;
 
@@ -49,8 +52,8 @@ impl HpkeCrypto for SeededHpke {
         let mut seed = [0; 32];
         prng.0.fill_bytes(&mut seed);
         match alg {
-            KemAlgorithm::XWingDraft06 => HpkeRustCrypto::kem_key_gen_derand(alg, &seed),
-            KemAlgorithm::DhKem25519 => Ok((HpkeRustCrypto::secret_to_public(alg, &seed)?, seed.to_vec())),
+            KemAlgorithm::XWingDraft06 => Self::kem_key_gen_derand(alg, &seed),
+            KemAlgorithm::DhKem25519 => Ok((Self::secret_to_public(alg, &seed)?, seed.to_vec())),
             _ => Err(Error::UnknownKemAlgorithm),
         }
     }
@@ -69,7 +72,8 @@ impl HpkeCrypto for SeededHpke {
     }
 
     fn supports_kdf(alg: KdfAlgorithm) -> Result<(), Error> {
-        HpkeRustCrypto::supports_kdf(alg)
+        sha256(alg)?;
+        HpkeRustCrypto::supports_kdf(KdfAlgorithm::HkdfSha256)
     }
 
     fn supports_kem(alg: KemAlgorithm) -> Result<(), Error> {
@@ -80,35 +84,43 @@ impl HpkeCrypto for SeededHpke {
     }
 
     fn supports_aead(alg: AeadAlgorithm) -> Result<(), Error> {
-        HpkeRustCrypto::supports_aead(alg)
+        chacha(alg)?;
+        HpkeRustCrypto::supports_aead(AeadAlgorithm::ChaCha20Poly1305)
     }
 
     fn kdf_extract(alg: KdfAlgorithm, salt: &[u8], ikm: &[u8]) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::kdf_extract(alg, salt, ikm)
+        sha256(alg)?;
+        HpkeRustCrypto::kdf_extract(KdfAlgorithm::HkdfSha256, salt, ikm)
     }
 
     fn kdf_expand(alg: KdfAlgorithm, prk: &[u8], info: &[u8], output_size: usize) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::kdf_expand(alg, prk, info, output_size)
+        sha256(alg)?;
+        HpkeRustCrypto::kdf_expand(KdfAlgorithm::HkdfSha256, prk, info, output_size)
     }
 
     fn dh(alg: KemAlgorithm, pk: &[u8], sk: &[u8]) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::dh(alg, pk, sk)
+        x25519(alg)?;
+        HpkeRustCrypto::dh(KemAlgorithm::DhKem25519, pk, sk)
     }
 
     fn secret_to_public(alg: KemAlgorithm, sk: &[u8]) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::secret_to_public(alg, sk)
+        x25519(alg)?;
+        HpkeRustCrypto::secret_to_public(KemAlgorithm::DhKem25519, sk)
     }
 
     fn kem_key_gen_derand(alg: KemAlgorithm, seed: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        HpkeRustCrypto::kem_key_gen_derand(alg, seed)
+        x_wing(alg)?;
+        HpkeRustCrypto::kem_key_gen_derand(KemAlgorithm::XWingDraft06, seed)
     }
 
     fn kem_decaps(alg: KemAlgorithm, ct: &[u8], sk_r: &[u8]) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::kem_decaps(alg, ct, sk_r)
+        x_wing(alg)?;
+        HpkeRustCrypto::kem_decaps(KemAlgorithm::XWingDraft06, ct, sk_r)
     }
 
     fn dh_validate_sk(alg: KemAlgorithm, sk: &[u8]) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::dh_validate_sk(alg, sk)
+        x25519(alg)?;
+        HpkeRustCrypto::dh_validate_sk(KemAlgorithm::DhKem25519, sk)
     }
 
     fn aead_seal(
@@ -118,7 +130,8 @@ impl HpkeCrypto for SeededHpke {
         aad: &[u8],
         msg: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::aead_seal(alg, key, nonce, aad, msg)
+        chacha(alg)?;
+        HpkeRustCrypto::aead_seal(AeadAlgorithm::ChaCha20Poly1305, key, nonce, aad, msg)
     }
 
     fn aead_open(
@@ -128,8 +141,25 @@ impl HpkeCrypto for SeededHpke {
         aad: &[u8],
         msg: &[u8],
     ) -> Result<Vec<u8>, Error> {
-        HpkeRustCrypto::aead_open(alg, key, nonce, aad, msg)
+        chacha(alg)?;
+        HpkeRustCrypto::aead_open(AeadAlgorithm::ChaCha20Poly1305, key, nonce, aad, msg)
     }
+}
+
+fn sha256(alg: KdfAlgorithm) -> Result<(), Error> {
+    if alg == KdfAlgorithm::HkdfSha256 { Ok(()) } else { Err(Error::UnknownKdfAlgorithm) }
+}
+
+fn chacha(alg: AeadAlgorithm) -> Result<(), Error> {
+    if alg == AeadAlgorithm::ChaCha20Poly1305 { Ok(()) } else { Err(Error::UnknownAeadAlgorithm) }
+}
+
+fn x25519(alg: KemAlgorithm) -> Result<(), Error> {
+    if alg == KemAlgorithm::DhKem25519 { Ok(()) } else { Err(Error::UnknownKemAlgorithm) }
+}
+
+fn x_wing(alg: KemAlgorithm) -> Result<(), Error> {
+    if alg == KemAlgorithm::XWingDraft06 { Ok(()) } else { Err(Error::UnknownKemAlgorithm) }
 }
 
 impl TryRng for SeededPrng {

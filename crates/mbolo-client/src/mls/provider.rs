@@ -95,11 +95,13 @@ impl OpenMlsCrypto for Crypto {
     }
 
     fn hkdf_extract(&self, hash: HashType, salt: &[u8], ikm: &[u8]) -> Result<SecretVLBytes, CryptoError> {
-        self.inner.hkdf_extract(hash, salt, ikm)
+        sha256(hash)?;
+        self.inner.hkdf_extract(HashType::Sha2_256, salt, ikm)
     }
 
     fn hmac(&self, hash: HashType, key: &[u8], message: &[u8]) -> Result<SecretVLBytes, CryptoError> {
-        self.inner.hmac(hash, key, message)
+        sha256(hash)?;
+        self.inner.hmac(HashType::Sha2_256, key, message)
     }
 
     fn hkdf_expand(
@@ -109,11 +111,13 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         okm_len: usize,
     ) -> Result<SecretVLBytes, CryptoError> {
-        self.inner.hkdf_expand(hash, prk, info, okm_len)
+        sha256(hash)?;
+        self.inner.hkdf_expand(HashType::Sha2_256, prk, info, okm_len)
     }
 
     fn hash(&self, hash: HashType, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        self.inner.hash(hash, data)
+        sha256(hash)?;
+        self.inner.hash(HashType::Sha2_256, data)
     }
 
     fn aead_encrypt(
@@ -124,7 +128,8 @@ impl OpenMlsCrypto for Crypto {
         nonce: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        self.inner.aead_encrypt(alg, key, data, nonce, aad)
+        chacha(alg)?;
+        self.inner.aead_encrypt(AeadType::ChaCha20Poly1305, key, data, nonce, aad)
     }
 
     fn aead_decrypt(
@@ -135,7 +140,8 @@ impl OpenMlsCrypto for Crypto {
         nonce: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        self.inner.aead_decrypt(alg, key, ct_tag, nonce, aad)
+        chacha(alg)?;
+        self.inner.aead_decrypt(AeadType::ChaCha20Poly1305, key, ct_tag, nonce, aad)
     }
 
     fn signature_key_gen(&self, _: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
@@ -150,11 +156,13 @@ impl OpenMlsCrypto for Crypto {
         pk: &[u8],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        self.inner.verify_signature(alg, data, pk, signature)
+        ed25519(alg)?;
+        self.inner.verify_signature(SignatureScheme::ED25519, data, pk, signature)
     }
 
     fn sign(&self, alg: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        self.inner.sign(alg, data, key)
+        ed25519(alg)?;
+        self.inner.sign(SignatureScheme::ED25519, data, key)
     }
 
     fn hpke_seal(
@@ -181,7 +189,18 @@ impl OpenMlsCrypto for Crypto {
         info: &[u8],
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        self.inner.hpke_open(config, input, sk_r, info, aad)
+        seeded(config)?
+            .open(
+                input.kem_output.as_slice(),
+                &sk_r.into(),
+                info,
+                aad,
+                input.ciphertext.as_slice(),
+                None,
+                None,
+                None,
+            )
+            .map_err(|_| CryptoError::HpkeDecryptionError)
     }
 
     fn hpke_setup_sender_and_export(
@@ -211,12 +230,34 @@ impl OpenMlsCrypto for Crypto {
         exporter_context: &[u8],
         exporter_length: usize,
     ) -> Result<ExporterSecret, CryptoError> {
-        self.inner.hpke_setup_receiver_and_export(config, enc, sk_r, info, exporter_context, exporter_length)
+        let context = seeded(config)?
+            .setup_receiver(enc, &sk_r.into(), info, None, None, None)
+            .map_err(|_| CryptoError::ReceiverSetupError)?;
+        let secret =
+            context.export(exporter_context, exporter_length).map_err(|_| CryptoError::ExporterError)?;
+        Ok(secret.into())
     }
 
     fn derive_hpke_keypair(&self, config: HpkeConfig, ikm: &[u8]) -> Result<HpkeKeyPair, CryptoError> {
-        self.inner.derive_hpke_keypair(config, ikm)
+        let pair = seeded(config)?.derive_key_pair(ikm).map_err(|_| CryptoError::CryptoLibraryError)?;
+        let (private, public) = pair.into_keys();
+        Ok(HpkeKeyPair { private: private.as_slice().into(), public: public.as_slice().into() })
     }
+}
+
+// The library is called with constants, not with what was passed in: then the linker can leave all that the two
+// suites do not need (other curves, AES, ML-DSA) out of the browser's WASM.
+
+fn sha256(hash: HashType) -> Result<(), CryptoError> {
+    if hash == HashType::Sha2_256 { Ok(()) } else { Err(CryptoError::UnsupportedHashAlgorithm) }
+}
+
+fn chacha(alg: AeadType) -> Result<(), CryptoError> {
+    if alg == AeadType::ChaCha20Poly1305 { Ok(()) } else { Err(CryptoError::UnsupportedAeadAlgorithm) }
+}
+
+fn ed25519(alg: SignatureScheme) -> Result<(), CryptoError> {
+    if alg == SignatureScheme::ED25519 { Ok(()) } else { Err(CryptoError::UnsupportedSignatureScheme) }
 }
 
 fn seeded(config: HpkeConfig) -> Result<Hpke<SeededHpke>, CryptoError> {
@@ -225,17 +266,10 @@ fn seeded(config: HpkeConfig) -> Result<Hpke<SeededHpke>, CryptoError> {
         HpkeKemType::XWingKemDraft6 => hpke::KemAlgorithm::XWingDraft06,
         _ => return Err(CryptoError::UnsupportedCiphersuite),
     };
-    let kdf = match config.1 {
-        HpkeKdfType::HkdfSha256 => hpke::KdfAlgorithm::HkdfSha256,
-        HpkeKdfType::HkdfSha384 => hpke::KdfAlgorithm::HkdfSha384,
-        HpkeKdfType::HkdfSha512 => hpke::KdfAlgorithm::HkdfSha512,
+    let (HpkeKdfType::HkdfSha256, HpkeAeadType::ChaCha20Poly1305) = (config.1, config.2) else {
+        return Err(CryptoError::UnsupportedCiphersuite);
     };
-    let aead = match config.2 {
-        HpkeAeadType::AesGcm128 => hpke::AeadAlgorithm::Aes128Gcm,
-        HpkeAeadType::AesGcm256 => hpke::AeadAlgorithm::Aes256Gcm,
-        HpkeAeadType::ChaCha20Poly1305 => hpke::AeadAlgorithm::ChaCha20Poly1305,
-        HpkeAeadType::Export => hpke::AeadAlgorithm::HpkeExport,
-    };
+    let (kdf, aead) = (hpke::KdfAlgorithm::HkdfSha256, hpke::AeadAlgorithm::ChaCha20Poly1305);
     Ok(Hpke::new(Mode::Base, kem, kdf, aead))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything is deterministic: seeds, the clock and the order of frames are the desk's.
 
+#![allow(clippy::unwrap_used)]
+
 mod account;
 mod chaos;
 mod conversation;
