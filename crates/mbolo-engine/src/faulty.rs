@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 
@@ -45,6 +45,8 @@ struct Disk {
     full: bool,
     lies: bool,
     open: bool,
+    /// What the engine that works on the disk sees.
+    view: Arc<RwLock<MemoryEngine>>,
 }
 
 impl SimDisk {
@@ -70,8 +72,17 @@ impl SimDisk {
         disk.synced = whole;
         disk.acknowledged = whole;
         disk.open = true;
+        disk.view = Arc::new(RwLock::new(map));
+        let view = Arc::clone(&disk.view);
         drop(disk);
-        Ok(FaultyEngine { disk: self.clone(), map, poisoned: false })
+        Ok(FaultyEngine { disk: self.clone(), view, poisoned: false })
+    }
+
+    /// Reads what the engine that is open sees, without being it: for checks from outside.
+    pub fn peek<T>(&self, read: impl FnOnce(&MemoryEngine) -> T) -> T {
+        let view = Arc::clone(&self.lock().view);
+        let view = view.read().unwrap_or_else(PoisonError::into_inner);
+        read(&view)
     }
 
     /// How many commits were tried so far.
@@ -133,7 +144,7 @@ impl SimDisk {
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().expect("no code panics while it holds the disk")
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,7 +152,7 @@ impl SimDisk {
 #[derive(Debug)]
 pub struct FaultyEngine {
     disk: SimDisk,
-    map: MemoryEngine,
+    view: Arc<RwLock<MemoryEngine>>,
     poisoned: bool,
 }
 
@@ -156,6 +167,10 @@ impl FaultyEngine {
         self.poisoned
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, MemoryEngine> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn check(&self) -> Result<(), EngineError> {
         if self.poisoned { Err(EngineError::Poisoned) } else { Ok(()) }
     }
@@ -164,7 +179,7 @@ impl FaultyEngine {
 impl Engine for FaultyEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         self.check()?;
-        self.map.get(key)
+        self.read().get(key)
     }
 
     fn range(
@@ -174,12 +189,12 @@ impl Engine for FaultyEngine {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<(), EngineError> {
         self.check()?;
-        self.map.range(start, end, visit)
+        self.read().range(start, end, visit)
     }
 
     fn last(&self, start: &[u8], end: &[u8]) -> Result<Option<(Bytes, Bytes)>, EngineError> {
         self.check()?;
-        self.map.last(start, end)
+        self.read().last(start, end)
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), EngineError> {
@@ -213,7 +228,7 @@ impl Engine for FaultyEngine {
                     disk.acknowledged = end;
                 }
                 drop(disk);
-                self.map.apply(batch);
+                self.view.write().unwrap_or_else(PoisonError::into_inner).apply(batch);
                 Ok(())
             }
             Some(what) => {

@@ -1,0 +1,207 @@
+//! What a person sees: the state that a user interface keeps from the engine's updates, and what may never
+//! happen in front of somebody's eyes.
+
+use std::collections::BTreeMap;
+
+use mbolo_client_api::{Body, Chat, Message, MessageState, Update};
+
+use crate::failure::Oracle;
+use crate::ledger::Breach;
+
+/// A text that somebody wrote in this run: its author and a number that grows with every text of the author.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextId {
+    /// Who.
+    pub author: usize,
+    /// Which.
+    pub number: u32,
+}
+
+impl TextId {
+    /// The text itself. Edits keep the beginning.
+    pub fn words(self, rest: &str) -> String {
+        format!("p{}#{} {rest}", self.author, self.number)
+    }
+
+    /// Which text this is.
+    pub fn of_words(words: &str) -> Option<Self> {
+        let (name, _) = words.split_once(' ')?;
+        let (author, number) = name.strip_prefix('p')?.split_once('#')?;
+        Some(Self { author: author.parse().ok()?, number: number.parse().ok()? })
+    }
+}
+
+/// One person's screen.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The chat list, by room.
+    pub chats: BTreeMap<String, Chat>,
+    /// All messages, by room and id.
+    pub messages: BTreeMap<String, BTreeMap<String, Message>>,
+    /// Which message shows a text; stays known when it is deleted.
+    texts: BTreeMap<(String, TextId), String>,
+    /// Texts that failed once: a later retry gives them a new place.
+    failed: BTreeMap<(String, TextId), ()>,
+}
+
+impl View {
+    /// The engine says that something changed.
+    pub fn update(&mut self, update: &Update) -> Result<(), Breach> {
+        match update {
+            Update::Chat { chat } => drop(self.chats.insert(chat.room.clone(), chat.clone())),
+            Update::Message { room, message } => self.message(room, message)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A message as it is now.
+    pub fn message(&mut self, room: &str, message: &Message) -> Result<(), Breach> {
+        let shown = self.messages.entry(room.to_owned()).or_default();
+        if let Some(before) = shown.get(&message.id) {
+            check_state(room, before, message)?;
+        }
+        shown.insert(message.id.clone(), message.clone());
+        let text = match &message.body {
+            Body::Text { text } => TextId::of_words(text),
+            _ => self
+                .texts
+                .iter()
+                .find(|((of_room, _), id)| of_room == room && **id == message.id)
+                .map(|((_, text), _)| *text),
+        };
+        let Some(text) = text else { return Ok(()) };
+        let key = (room.to_owned(), text);
+        if message.state == Some(MessageState::Failed) {
+            self.failed.insert(key.clone(), ());
+        }
+        match self.texts.insert(key, message.id.clone()) {
+            Some(other) if other != message.id => Err((
+                Oracle::Delivered,
+                format!("text {} of p{} is shown twice in {}", text.number, text.author, short(room)),
+            )),
+            _ => self.check_order(room, text),
+        }
+    }
+
+    /// The message that shows a text.
+    pub fn text(&self, room: &str, text: TextId) -> Option<&Message> {
+        let id = self.texts.get(&(room.to_owned(), text))?;
+        self.messages.get(room)?.get(id)
+    }
+
+    /// The texts of a room that are shown, oldest first.
+    pub fn texts_of(&self, room: &str) -> Vec<(TextId, &Message)> {
+        let mut texts: Vec<_> = self
+            .texts
+            .iter()
+            .filter(|((of_room, _), _)| of_room == room)
+            .filter_map(|((_, text), id)| Some((*text, self.messages.get(room)?.get(id)?)))
+            .collect();
+        texts.sort_by_key(|(text, message)| (message.position, *text));
+        texts
+    }
+
+    /// The person looks anew, after a restart: what the engine has stored now. What was shown before must still
+    /// be there, no less far than it was.
+    pub fn reload(&mut self, chats: Vec<Chat>, messages: Vec<(String, Vec<Message>)>) -> Result<(), Breach> {
+        let before = std::mem::take(self);
+        self.failed = before.failed;
+        for chat in chats {
+            self.chats.insert(chat.room.clone(), chat);
+        }
+        for room in before.chats.keys() {
+            if !self.chats.contains_key(room) {
+                return Err((Oracle::Durable, format!("chat {} is gone after a restart", short(room))));
+            }
+        }
+        self.texts = before.texts;
+        for (room, list) in messages {
+            for message in &list {
+                if let Some(was) = before.messages.get(&room).and_then(|shown| shown.get(&message.id)) {
+                    check_state(&room, was, message)?;
+                }
+                self.message(&room, message)?;
+            }
+        }
+        for (room, shown) in &before.messages {
+            let now = self.messages.get(room);
+            if let Some(lost) = shown.keys().find(|id| now.is_none_or(|now| !now.contains_key(*id))) {
+                let what = format!("message {} in {} is gone after a restart", short(lost), short(room));
+                return Err((Oracle::Durable, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_order(&self, room: &str, text: TextId) -> Result<(), Breach> {
+        let position = |of: TextId| self.text(room, of).map(|message| message.position);
+        let Some(here) = position(text) else { return Ok(()) };
+        let key = |number| (room.to_owned(), TextId { number, ..text });
+        let is_fine = |other: &TextId| !self.failed.contains_key(&(room.to_owned(), *other));
+        if !is_fine(&text) {
+            return Ok(());
+        }
+        let earlier = self.texts.range(key(0)..key(text.number)).map(|((_, other), _)| *other);
+        let later = self.texts.range(key(text.number + 1)..=key(u32::MAX)).map(|((_, other), _)| *other);
+        let before = earlier.rev().find(is_fine);
+        let after = later.clone().find(is_fine);
+        for (first, second) in [(before, Some(text)), (Some(text), after)] {
+            let (Some(first), Some(second)) = (first, second) else { continue };
+            let (Some(one), Some(two)) = (position(first), position(second)) else { continue };
+            if one >= two {
+                let what = format!(
+                    "text {} of p{} stands after text {} in {} (positions {one} and {two}, {here} changed)",
+                    first.number,
+                    first.author,
+                    second.number,
+                    short(room)
+                );
+                return Err((Oracle::Ordered, what));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A tick may only go forward; a message that waits may fail, and a failed one may be tried again.
+fn check_state(room: &str, before: &Message, now: &Message) -> Result<(), Breach> {
+    let goes_back = match (before.state, now.state) {
+        (Some(MessageState::Waiting), Some(MessageState::Failed)) => false,
+        (Some(was), Some(is)) => is < was,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if goes_back {
+        let what = format!(
+            "the ticks of {} in {} go back from {:?} to {:?}",
+            short(&now.id),
+            short(room),
+            before.state,
+            now.state
+        );
+        return Err((Oracle::Monotone, what));
+    }
+    if before.body == Body::Deleted && now.body != Body::Deleted {
+        return Err((Oracle::Monotone, format!("{} in {} is deleted no more", short(&now.id), short(room))));
+    }
+    Ok(())
+}
+
+/// The beginning of an id.
+pub fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_known_by_its_words() {
+        let text = TextId { author: 3, number: 17 };
+        assert_eq!(TextId::of_words(&text.words("hello, you")), Some(text));
+        assert_eq!(TextId::of_words("p3 hello"), None);
+        assert_eq!(TextId::of_words("hello"), None);
+    }
+}
