@@ -96,7 +96,9 @@ impl<E: Engine> Cell<E> {
         upload: &wire::UploadKeyPackages,
     ) -> Result<Body, Failure> {
         let (account, device) = self.identity(slot)?;
-        if upload.key_packages.len() + upload.last_resort.len() > SUITES.len() * (limits::MAX_KEY_PACKAGES + 1) {
+        if upload.key_packages.len() + upload.last_resort.len()
+            > SUITES.len() * (limits::MAX_KEY_PACKAGES + 1)
+        {
             return Err(refused(ErrorCode::Limit, "more KeyPackages than a device may keep"));
         }
         let check = |package: &Bytes| -> Result<u16, Failure> {
@@ -224,7 +226,11 @@ impl<E: Engine> Cell<E> {
         let mut count = 0;
         self.overlay.range(&self.engine, &range.start, &range.end, &mut |_, _| {
             count += 1;
-            if count < limits::MAX_ROOMS_PER_ACCOUNT { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if count < limits::MAX_ROOMS_PER_ACCOUNT {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         })?;
         Ok(count)
     }

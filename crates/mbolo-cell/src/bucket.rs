@@ -13,6 +13,11 @@ impl Bucket {
         Self { used: 0, at_ms: 0 }
     }
 
+    /// Takes `count` at once, however many are left.
+    pub fn charge(&mut self, count: u64) {
+        self.used = self.used.saturating_add(count.saturating_mul(ONE));
+    }
+
     /// Takes one, or says after how many milliseconds one will be there.
     pub fn take(&mut self, now_ms: u64, rate_per_s: u32, burst: u32) -> Result<(), u32> {
         let back = now_ms.saturating_sub(self.at_ms).saturating_mul(rate_per_s.into());

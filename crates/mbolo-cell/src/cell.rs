@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use crate::crypto::PublicCrypto;
 use bytes::Bytes;
 use mbolo_engine::{Engine, EngineError, Overlay, keys};
 use mbolo_proto::wire::{self, ErrorCode, client_frame, server_frame::Body};
 use mbolo_proto::{CellId, DecodeError, Origin};
-use crate::crypto::PublicCrypto;
 
 use crate::bucket::Bucket;
-use crate::failure::{Failure, Refusal, fatal, malformed, refused};
+use crate::failure::{Failure, Refusal, busy, fatal, malformed, refused};
 use crate::feed::{FeedIndex, Feeds};
 use crate::frames;
 use crate::group::Groups;
@@ -55,11 +55,24 @@ pub struct Cell<E> {
 /// What leaves when the batch is durable.
 #[derive(Debug)]
 pub(crate) enum Out {
-    Send { slot: Slot, frame: Bytes },
-    Broadcast { sessions: Vec<SessionId>, frame: Bytes },
+    Send {
+        slot: Slot,
+        frame: Bytes,
+    },
+    Broadcast {
+        sessions: Vec<SessionId>,
+        frame: Bytes,
+    },
     /// An answer that moves the session's position past entry `index` of those the batch appended to `feed`.
-    Moved { slot: Slot, feed: FeedIndex, index: usize, frame: Bytes },
-    Close { slot: Slot },
+    Moved {
+        slot: Slot,
+        feed: FeedIndex,
+        index: usize,
+        frame: Bytes,
+    },
+    Close {
+        slot: Slot,
+    },
 }
 
 /// Why a cell does not start.
@@ -136,7 +149,10 @@ impl<E: Engine> Cell<E> {
         if !self.line.is_empty() {
             return self.now_ms;
         }
-        let marks = self.marks_due.first().map_or(u64::MAX, |(due, _)| *due);
+        let marks = match self.marks_due.first() {
+            Some((due, _)) if !self.read_only => *due,
+            _ => u64::MAX,
+        };
         let login = self.login_deadlines.front().map_or(u64::MAX, |(due, _)| *due);
         let expiry = if self.read_only { u64::MAX } else { self.expiry_due_ms };
         marks.min(login).min(expiry).min(self.probe_due_ms)
@@ -167,7 +183,7 @@ impl<E: Engine> Cell<E> {
         self.apply(events)?;
         match self.commit() {
             Err(EngineError::Full) => {
-                self.roll_back();
+                self.roll_back()?;
                 self.read_only = true;
                 self.probe_due_ms = self.now_ms + PROBE_INTERVAL_MS;
                 self.apply(events)?;
@@ -213,22 +229,20 @@ impl<E: Engine> Cell<E> {
     }
 
     /// Undoes what the batch did in memory, so that it can be applied again.
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self) -> Result<(), Failure> {
         self.overlay.clear();
         self.outs.clear();
         self.credits.clear();
         self.ending.clear();
         self.groups.forget_touched();
         for index in std::mem::take(&mut self.feeds.dirty) {
-            if let Some(feed) = self.feeds.get_mut(index) {
-                feed.batch = None;
-            }
+            self.reload_feed(index)?;
         }
-        // Every cached state may have been changed by the batch or read from it; the store knows better.
-        self.feeds.forget_states();
+        self.marks_are_unsaved();
         for slot in self.sessions.roll_back() {
             self.forget_session(slot);
         }
+        Ok(())
     }
 
     fn probe_disk(&mut self) -> Result<(), Failure> {
@@ -285,7 +299,15 @@ impl<E: Engine> Cell<E> {
             Some(Phase::Ready { .. }) => self.answer(slot, frame),
         };
         match answer {
-            Ok(Some(body)) => self.send(slot, frame.request_id, body),
+            Ok(Some(body)) => {
+                let answer = frames::encode(frame.request_id, body);
+                if answer.len() > SMALL_ANSWER_BYTES
+                    && let Some(session) = self.sessions.get_mut(slot)
+                {
+                    session.answers.charge(answer.len() as u64 / 1024);
+                }
+                self.outs.push(Out::Send { slot, frame: answer });
+            }
             Ok(None) => {}
             Err(Failure::Refused(refusal)) => self.refuse(slot, frame.request_id, refusal),
             Err(other) => return Err(other),
@@ -302,6 +324,16 @@ impl<E: Engine> Cell<E> {
         );
         if frame.request_id == 0 && !silent {
             return Err(malformed("this request needs a request id"));
+        }
+        if matches!(
+            request,
+            Request::GetJoin(_)
+                | Request::GetGroupInfo(_)
+                | Request::GetMarks(_)
+                | Request::ListRooms(_)
+                | Request::SubmitCommit(_)
+        ) {
+            self.check_answers(slot)?;
         }
         match request {
             Request::Publish(publish) => self.publish(slot, frame.request_id, publish),
@@ -328,6 +360,18 @@ impl<E: Engine> Cell<E> {
             Request::Register(_) | Request::Authenticate(_) => {
                 Err(malformed("the session is authenticated already"))
             }
+        }
+    }
+
+    /// A few bytes of question can ask for megabytes; only so many of those are made for one session.
+    fn check_answers(&mut self, slot: Slot) -> Result<(), Failure> {
+        let (rate, burst) = (self.config.answer_kib_per_s, self.config.answer_burst_kib);
+        match self.sessions.get_mut(slot) {
+            Some(session) => session
+                .answers
+                .take(self.now_ms, rate, burst)
+                .map_err(|wait| busy("too many large answers to this device", wait)),
+            None => Ok(()),
         }
     }
 
@@ -399,6 +443,9 @@ const PROBE_INTERVAL_MS: u64 = 1_000;
 
 /// A probe has the size of a few entries: room for less than that is no room.
 const PROBE_BYTES: usize = 64 * 1024;
+
+/// Answers up to this size are not counted.
+const SMALL_ANSWER_BYTES: usize = 4 * 1024;
 
 /// The probe's place among the store's own data.
 const PROBE: u8 = 0xF0;

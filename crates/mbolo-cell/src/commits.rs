@@ -114,8 +114,9 @@ impl<E: Engine> Cell<E> {
         feed: FeedIndex,
         submit: &wire::SubmitCommit,
     ) -> Result<(), Failure> {
-        let bundle = wire::CommitBundle::decode(submit.bundle.clone())
-            .map_err(|error| refused(ErrorCode::InvalidCommit, format!("the bundle does not decode: {error}")))?;
+        let bundle = wire::CommitBundle::decode(submit.bundle.clone()).map_err(|error| {
+            refused(ErrorCode::InvalidCommit, format!("the bundle does not decode: {error}"))
+        })?;
         let set = [self.origin];
         let mut group = self.take_group(room)?;
         // A refused bundle may have left proposals in the group: then it is loaded anew next time.
@@ -207,10 +208,8 @@ impl<E: Engine> Cell<E> {
         submit: &wire::SubmitCommit,
         decided: &Decided,
     ) -> Result<usize, Failure> {
-        let payload = wire::DecidedCommit {
-            receipt: Some(decided.receipt().clone()),
-            bundle: submit.bundle.clone(),
-        };
+        let payload =
+            wire::DecidedCommit { receipt: Some(decided.receipt().clone()), bundle: submit.bundle.clone() };
         let stored =
             frames::stored_entry(submit.epoch, EntryKind::Commit, &payload.encode_to_vec(), self.now_ms);
         self.overlay.put(keys::ROOM_COMMIT.key(&(room, submit.epoch)), stored.clone());
@@ -321,4 +320,3 @@ impl<E: Engine> Cell<E> {
 
 /// A decided bundle travels in one frame with its receipt around it.
 const MAX_BUNDLE_BYTES: usize = limits::MAX_FRAME_BYTES - 64 * 1024;
-

@@ -28,7 +28,7 @@ pub struct Config {
     pub login_rate_per_s: u32,
     /// Logins admitted at once before the rate applies.
     pub login_burst: u32,
-    /// Publishes a second of one session.
+    /// Publishes (and marks) a second of one session.
     pub publish_rate_per_s: u32,
     /// Publishes of one session at once before the rate applies.
     pub publish_burst: u32,
@@ -36,10 +36,14 @@ pub struct Config {
     pub claim_rate_per_s: u32,
     /// Claims at once: two full batches of additions.
     pub claim_burst: u32,
-    /// Ephemeral frames, marks and read marks a second of one session: nobody types faster.
+    /// Ephemeral frames a second of one session: nobody types faster.
     pub ephemeral_rate_per_s: u32,
     /// Ephemeral frames at once.
     pub ephemeral_burst: u32,
+    /// KiB a second of large answers to one session: trees, Welcomes, lists of rooms.
+    pub answer_kib_per_s: u32,
+    /// KiB of large answers at once: a device that joins many rooms, or the largest one, does not notice.
+    pub answer_burst_kib: u32,
     /// Days that entries are kept.
     pub retention_days: u32,
     /// Days that a Welcome waits for its reader.
@@ -68,6 +72,8 @@ impl Default for Config {
             claim_burst: 128,
             ephemeral_rate_per_s: 50,
             ephemeral_burst: 200,
+            answer_kib_per_s: 8 * 1024,
+            answer_burst_kib: 64 * 1024,
             retention_days: 90,
             join_retention_days: 30,
             max_subscriptions: mbolo_proto::limits::MAX_ROOMS_PER_ACCOUNT + 1,

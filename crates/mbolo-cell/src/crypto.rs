@@ -42,7 +42,9 @@ impl OpenMlsCrypto for PublicCrypto {
         signature: &[u8],
     ) -> Result<(), CryptoError> {
         match scheme {
-            SignatureScheme::ED25519 => verify(key, data, signature).map_err(|_| CryptoError::InvalidSignature),
+            SignatureScheme::ED25519 => {
+                verify(key, data, signature).map_err(|_| CryptoError::InvalidSignature)
+            }
             _ => Err(CryptoError::UnsupportedSignatureScheme),
         }
     }
@@ -59,11 +61,25 @@ impl OpenMlsCrypto for PublicCrypto {
         Err(NO_SECRETS)
     }
 
-    fn aead_encrypt(&self, _: AeadType, _: &[u8], _: &[u8], _: &[u8], _: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    fn aead_encrypt(
+        &self,
+        _: AeadType,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
         Err(NO_SECRETS)
     }
 
-    fn aead_decrypt(&self, _: AeadType, _: &[u8], _: &[u8], _: &[u8], _: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    fn aead_decrypt(
+        &self,
+        _: AeadType,
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+        _: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
         Err(NO_SECRETS)
     }
 

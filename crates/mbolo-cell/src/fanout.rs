@@ -66,7 +66,8 @@ impl<E: Engine> Cell<E> {
 
     fn fan_out(&mut self, index: FeedIndex, batch: FeedBatch, effects: &mut Vec<Effect>) {
         let count = batch.fresh.len();
-        let ends_at = |slot: Slot| batch.expelled.iter().find(|(s, ..)| *s == slot).map_or(count, |(_, end, _)| *end);
+        let ends_at =
+            |slot: Slot| batch.expelled.iter().find(|(s, ..)| *s == slot).map_or(count, |(_, end, _)| *end);
         for mover in &batch.movers {
             self.push_range(mover.slot, index, &batch, mover.next, ends_at(mover.slot), effects);
         }
@@ -123,8 +124,7 @@ impl<E: Engine> Cell<E> {
         self.stats.delivered_bytes += bytes as u64 * receivers.len() as u64;
         let last = frames.len().saturating_sub(1);
         for (place, (frame, _)) in frames.into_iter().enumerate() {
-            let sessions =
-                if place == last { std::mem::take(&mut receivers) } else { receivers.clone() };
+            let sessions = if place == last { std::mem::take(&mut receivers) } else { receivers.clone() };
             effects.push(match sessions.as_slice() {
                 [session] => Effect::Send { session: *session, frame },
                 _ => Effect::Broadcast { sessions, frame },

@@ -207,7 +207,11 @@ impl Feeds {
     }
 
     /// Notes that this batch appends to a feed whose head is `before`, and gives what it did so far.
-    pub fn batch(&mut self, index: FeedIndex, before: impl FnOnce(&FeedState) -> VersionVector) -> Option<&mut FeedBatch> {
+    pub fn batch(
+        &mut self,
+        index: FeedIndex,
+        before: impl FnOnce(&FeedState) -> VersionVector,
+    ) -> Option<&mut FeedBatch> {
         let feed = self.slots.get_mut(index as usize)?.as_mut()?;
         if feed.batch.is_none() {
             let before = before(feed.state.as_ref()?);
@@ -226,13 +230,6 @@ impl Feeds {
     pub fn touch(&mut self, index: FeedIndex) {
         if let Some(feed) = self.get_mut(index) {
             feed.used = true;
-        }
-    }
-
-    /// Drops everything that was read from the store; followers stay.
-    pub fn forget_states(&mut self) {
-        for feed in self.slots.iter_mut().flatten() {
-            feed.state = None;
         }
     }
 

@@ -16,13 +16,12 @@ use mbolo_proto::signing::verify_certificate;
 use mbolo_proto::{
     AccountId, DeviceKey, EXTENSION_ORDERING_SET, EXTENSION_ROOM_POLICY, Origin, RoomId, wire,
 };
-use openmls::prelude::{
-    BasicCredential, Ciphersuite, Credential, GroupContext, GroupId, KeyPackageRef, LeafNode,
-    Lifetime, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent,
-    Proposal, ProposalStore, ProtocolMessage, ProtocolVersion, PublicGroup, RatchetTreeIn, Sender,
-    StagedCommit, Verifiable,
-};
 use openmls::messages::group_info::VerifiableGroupInfo;
+use openmls::prelude::{
+    BasicCredential, Ciphersuite, Credential, GroupContext, GroupId, KeyPackageRef, LeafNode, Lifetime,
+    MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, Proposal, ProposalStore,
+    ProtocolMessage, ProtocolVersion, PublicGroup, RatchetTreeIn, Sender, StagedCommit, Verifiable,
+};
 use openmls::treesync::LeafNodeSource;
 use prost::Message;
 use tls_codec::{DeserializeBytes, Serialize};
@@ -88,13 +87,7 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            uses: 0,
-            groups: HashMap::new(),
-            by_use: BTreeMap::new(),
-            touched: Vec::new(),
-        }
+        Self { limit, uses: 0, groups: HashMap::new(), by_use: BTreeMap::new(), touched: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -294,7 +287,9 @@ impl Changes {
         for queued in staged.queued_proposals() {
             let proposer = match queued.sender() {
                 Sender::Member(index) => leaf_at(index.u32())?,
-                Sender::NewMemberCommit => Leaf { index: u32::MAX, account: committer.0, device: committer.1 },
+                Sender::NewMemberCommit => {
+                    Leaf { index: u32::MAX, account: committer.0, device: committer.1 }
+                }
                 _ => return Err(GroupError::Rule("only members propose")),
             };
             match queued.proposal() {
@@ -381,7 +376,11 @@ fn check_welcome(crypto: &PublicCrypto, staged: &StagedCommit, welcome: &Bytes) 
     }
     added.sort_unstable();
     invited.sort_unstable();
-    if added == invited { Ok(()) } else { Err(GroupError::Rule("the Welcome is not for those who are added")) }
+    if added == invited {
+        Ok(())
+    } else {
+        Err(GroupError::Rule("the Welcome is not for those who are added"))
+    }
 }
 
 /// The GroupInfo is of the new epoch and signed by the committer.
@@ -461,7 +460,8 @@ fn process(
 }
 
 fn parse(bytes: &Bytes, what: &'static str) -> Result<MlsMessageBodyIn, GroupError> {
-    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| GroupError::Malformed(what))?;
+    let message =
+        MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| GroupError::Malformed(what))?;
     Ok(message.extract())
 }
 

@@ -119,7 +119,10 @@ impl PublicStorageProvider<V> for GroupStore {
         Ok(Vec::new())
     }
 
-    fn tree<G: traits::GroupId<V>, T: traits::TreeSync<V>>(&self, _group: &G) -> Result<Option<T>, GroupStoreError> {
+    fn tree<G: traits::GroupId<V>, T: traits::TreeSync<V>>(
+        &self,
+        _group: &G,
+    ) -> Result<Option<T>, GroupStoreError> {
         self.read(TREE)
     }
 
@@ -159,7 +162,10 @@ impl PublicStorageProvider<V> for GroupStore {
         Ok(())
     }
 
-    fn delete_interim_transcript_hash<G: traits::GroupId<V>>(&self, _group: &G) -> Result<(), GroupStoreError> {
+    fn delete_interim_transcript_hash<G: traits::GroupId<V>>(
+        &self,
+        _group: &G,
+    ) -> Result<(), GroupStoreError> {
         self.remove(TRANSCRIPT);
         Ok(())
     }

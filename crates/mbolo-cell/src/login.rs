@@ -94,7 +94,10 @@ impl<E: Engine> Cell<E> {
             return Err(malformed("this request needs a request id"));
         }
         if version != PROTOCOL_VERSION {
-            return Err(fatal(ErrorCode::UnsupportedVersion, "this version of the protocol is not spoken here"));
+            return Err(fatal(
+                ErrorCode::UnsupportedVersion,
+                "this version of the protocol is not spoken here",
+            ));
         }
         if self.admission.take(self.now_ms, self.config.login_rate_per_s, self.config.login_burst).is_err() {
             self.shed(slot, &nonce);
@@ -130,7 +133,12 @@ impl<E: Engine> Cell<E> {
         self.close(slot);
     }
 
-    fn authenticate(&mut self, slot: Slot, nonce: &[u8; 32], login: &wire::Authenticate) -> Result<Body, Failure> {
+    fn authenticate(
+        &mut self,
+        slot: Slot,
+        nonce: &[u8; 32],
+        login: &wire::Authenticate,
+    ) -> Result<Body, Failure> {
         let account = AccountId::try_from(login.account_id.as_ref()).map_err(|e| malformed(e.to_string()))?;
         let device = DeviceKey::try_from(login.device_key.as_ref()).map_err(|e| malformed(e.to_string()))?;
         let Some(record) = self.account(account)? else {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use mbolo_engine::{Engine, keys};
 use mbolo_proto::wire::{self, ErrorCode, server_frame::Body};
-use mbolo_proto::{FeedId, RoomId, VersionVector, limits};
+use mbolo_proto::{AccountId, FeedId, RoomId, VersionVector, limits};
 use prost::Message;
 
 use crate::cell::Out;
@@ -22,25 +22,28 @@ use crate::{Cell, SessionId, frames};
 impl<E: Engine> Cell<E> {
     pub(crate) fn put_marks(&mut self, slot: Slot, put: &wire::PutMarks) -> Result<Option<Body>, Failure> {
         let (account, _) = self.identity(slot)?;
-        self.take_signal(slot)?;
+        self.take_mark(slot)?;
         if put.marks.len() > limits::MAX_FEEDS_PER_SUBSCRIBE {
             return Err(refused(ErrorCode::Limit, "too many marks in one frame"));
         }
-        self.check_writable()?;
         for mark in &put.marks {
             let id = RoomId::try_from(mark.room_id.as_ref()).map_err(|e| malformed(e.to_string()))?;
             let delivered =
                 VersionVector::try_from(mark.delivered.as_ref()).map_err(|e| malformed(e.to_string()))?;
             let Some(feed) = self.feed(FeedId::Room(id))? else { continue };
             let head = self.state(feed)?.head(self.origin);
+            let read_only = self.read_only;
             let Some(room) = self.room_state_mut(feed) else { continue };
             let Some(at) = room.member(account) else { continue };
             let member = &mut room.members[at];
             if member.delivered.join(&delivered.meet(&head)) {
                 member.mark_moved = true;
-                member.mark_unsaved = false;
-                let stored = wire::VersionVector::from(&member.delivered).encode_to_vec();
-                self.overlay.put(keys::DELIVERED_MARK.key(&(id, account)), stored);
+                // On a full disk it waits in memory, and nobody is told before it is stored.
+                member.mark_unsaved = read_only;
+                if !read_only {
+                    let stored = wire::VersionVector::from(&member.delivered).encode_to_vec();
+                    self.overlay.put(keys::DELIVERED_MARK.key(&(id, account)), stored);
+                }
                 self.schedule_marks(feed);
             }
         }
@@ -60,6 +63,56 @@ impl<E: Engine> Cell<E> {
         }
     }
 
+    /// A member says by its position what it has. That is how an account's own entries are counted again after
+    /// a restart, and a mark that got lost.
+    pub(crate) fn count_position(&mut self, feed: FeedIndex, account: AccountId, position: &VersionVector) {
+        let Ok(head) = self.state(feed).map(|state| state.head(self.origin)) else { return };
+        let Some(room) = self.room_state_mut(feed) else { return };
+        let Some(at) = room.member(account) else { return };
+        let member = &mut room.members[at];
+        if member.delivered.join(&position.meet(&head)) {
+            member.mark_moved = true;
+            member.mark_unsaved = true;
+            self.schedule_marks(feed);
+        }
+    }
+
+    /// Reads a feed anew from the store, because the batch that changed it is undone. What its members have
+    /// said about themselves stays true.
+    pub(crate) fn reload_feed(&mut self, index: FeedIndex) -> Result<(), Failure> {
+        let Some(feed) = self.feeds.get_mut(index) else { return Ok(()) };
+        feed.batch = None;
+        let id = feed.id;
+        let Some(dropped) = feed.state.take() else { return Ok(()) };
+        if self.feed(id)?.is_none() {
+            return Ok(()); // the batch made the room
+        }
+        let head = self.state(index)?.head(self.origin);
+        let (Some(before), Some(room)) = (dropped.room, self.room_state_mut(index)) else { return Ok(()) };
+        room.marks_due_ms = before.marks_due_ms;
+        for member in before.members.iter().filter(|member| member.mark_moved || member.mark_unsaved) {
+            if let Some(at) = room.member(member.account) {
+                let now = &mut room.members[at];
+                now.delivered.join(&member.delivered.meet(&head));
+                now.mark_moved = member.mark_moved;
+                now.mark_unsaved = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks that were to be stored with an undone batch are stored when they are pushed.
+    pub(crate) fn marks_are_unsaved(&mut self) {
+        let feeds: Vec<FeedIndex> = self.marks_due.iter().map(|(_, feed)| *feed).collect();
+        for feed in feeds {
+            if let Some(room) = self.room_state_mut(feed) {
+                for member in room.members.iter_mut().filter(|member| member.mark_moved) {
+                    member.mark_unsaved = true;
+                }
+            }
+        }
+    }
+
     fn schedule_marks(&mut self, feed: FeedIndex) {
         let now_ms = self.now_ms;
         let Some(room) = self.room_state_mut(feed) else { return };
@@ -75,8 +128,10 @@ impl<E: Engine> Cell<E> {
             if due > self.now_ms {
                 return Ok(());
             }
+            if self.read_only {
+                return Ok(());
+            }
             self.marks_due.pop_first();
-            let read_only = self.read_only;
             let Some(FeedId::Room(id)) = self.feeds.get(feed).map(|feed| feed.id) else { continue };
             let Some(room) = self.room_state_mut(feed) else { continue };
             if room.marks_due_ms != Some(due) {
@@ -92,7 +147,7 @@ impl<E: Engine> Cell<E> {
                     marks.push(account_mark(member));
                 }
                 // What is pushed must not be forgotten: the part that is only in memory is stored with it.
-                if !read_only && std::mem::take(&mut member.mark_unsaved) {
+                if std::mem::take(&mut member.mark_unsaved) {
                     unsaved.push((member.account, wire::VersionVector::from(&member.delivered)));
                 }
             }
@@ -143,7 +198,7 @@ impl<E: Engine> Cell<E> {
         slot: Slot,
         mark: &wire::PutReadMark,
     ) -> Result<Option<Body>, Failure> {
-        self.take_signal(slot)?;
+        self.take_mark(slot)?;
         if mark.payload.len() > limits::MAX_READ_MARK_BYTES {
             return Err(refused(ErrorCode::TooLarge, "a read mark is smaller than that"));
         }
@@ -190,6 +245,16 @@ impl<E: Engine> Cell<E> {
         }
     }
 
+    /// Marks count as publishes: one that is dropped might be the last, so the allowance is generous.
+    fn take_mark(&mut self, slot: Slot) -> Result<(), Failure> {
+        let (rate, burst) = (self.config.publish_rate_per_s, self.config.publish_burst);
+        let session = self.sessions.get_mut(slot).ok_or_else(not_loaded)?;
+        session
+            .publishes
+            .take(self.now_ms, rate, burst)
+            .map_err(|wait| busy("too many marks from this device", wait))
+    }
+
     fn take_signal(&mut self, slot: Slot) -> Result<(), Failure> {
         let (rate, burst) = (self.config.ephemeral_rate_per_s, self.config.ephemeral_burst);
         let session = self.sessions.get_mut(slot).ok_or_else(not_loaded)?;
@@ -227,10 +292,7 @@ impl Room {
 }
 
 fn account_mark(member: &Member) -> wire::AccountMark {
-    wire::AccountMark {
-        account_id: member.account.to_bytes(),
-        delivered: Some((&member.delivered).into()),
-    }
+    wire::AccountMark { account_id: member.account.to_bytes(), delivered: Some((&member.delivered).into()) }
 }
 
 /// How long marks are gathered: at once to the eye in small rooms, bounded traffic in large ones.

@@ -41,6 +41,7 @@ impl<E: Engine> Cell<E> {
         outcome.map(|()| None)
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn accept(
         &mut self,
         slot: Slot,
@@ -54,7 +55,10 @@ impl<E: Engine> Cell<E> {
         let Some(session) = self.sessions.get_mut(slot) else { return Err(not_loaded()) };
         if !session.blocked.is_empty() && session.blocked.contains(&room) {
             if !publish.resume {
-                return Err(refused(ErrorCode::OutOfOrder, "an earlier publish was refused: resume from there"));
+                return Err(refused(
+                    ErrorCode::OutOfOrder,
+                    "an earlier publish was refused: resume from there",
+                ));
             }
             session.blocked.retain(|blocked| *blocked != room);
         }

@@ -75,6 +75,9 @@ pub(crate) fn read<T: Message + Default>(what: &'static str, bytes: &[u8]) -> Re
 }
 
 /// Reads a stored version vector.
-pub(crate) fn vector(what: &'static str, stored: Option<&wire::VersionVector>) -> Result<VersionVector, Failure> {
+pub(crate) fn vector(
+    what: &'static str,
+    stored: Option<&wire::VersionVector>,
+) -> Result<VersionVector, Failure> {
     VersionVector::try_from(stored).map_err(|error| Failure::Damaged(format!("{what}: {error}")))
 }

@@ -113,8 +113,11 @@ impl<E: Engine> Cell<E> {
         let joins = keys::JOIN_INFO.within(&(room,));
         let before = self.now_ms.saturating_sub(days_ms(self.config.join_retention_days));
         let (mut old, mut failure) = (Vec::new(), None);
-        self.overlay.range(&self.engine, &joins.start, &joins.end, &mut |key, value| {
-            match records::read::<JoinRecord>("join info", value) {
+        self.overlay.range(
+            &self.engine,
+            &joins.start,
+            &joins.end,
+            &mut |key, value| match records::read::<JoinRecord>("join info", value) {
                 Ok(record) if record.stored_at_ms < before && old.len() < *budget => {
                     old.push(Bytes::copy_from_slice(key));
                     ControlFlow::Continue(())
@@ -124,8 +127,8 @@ impl<E: Engine> Cell<E> {
                     failure = Some(error);
                     ControlFlow::Break(())
                 }
-            }
-        })?;
+            },
+        )?;
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -145,8 +148,14 @@ impl<E: Engine> Cell<E> {
         limit: usize,
     ) -> Result<Vec<(Bytes, wire::Entry)>, Failure> {
         let (mut old, mut failure) = (Vec::new(), None);
-        self.overlay.range(&self.engine, start, end, &mut |key, value| {
-            match records::read::<wire::Entry>("entry", &value[EPOCH_BYTES.min(value.len())..]) {
+        self.overlay.range(
+            &self.engine,
+            start,
+            end,
+            &mut |key, value| match records::read::<wire::Entry>(
+                "entry",
+                &value[EPOCH_BYTES.min(value.len())..],
+            ) {
                 Ok(entry) if entry.received_at_ms < before && old.len() < limit => {
                     old.push((Bytes::copy_from_slice(key), entry));
                     ControlFlow::Continue(())
@@ -156,8 +165,8 @@ impl<E: Engine> Cell<E> {
                     failure = Some(error);
                     ControlFlow::Break(())
                 }
-            }
-        })?;
+            },
+        )?;
         failure.map_or(Ok(old), Err)
     }
 }

@@ -231,7 +231,8 @@ impl<E: Engine> Cell<E> {
                 Err(refused(ErrorCode::AlreadyExists, "there is a room with this id already"))
             };
         }
-        if create.group_info.len() + create.ratchet_tree.len() > limits::RECEIVE_WINDOW_BYTES.start().to_owned() as usize
+        if create.group_info.len() + create.ratchet_tree.len()
+            > limits::RECEIVE_WINDOW_BYTES.start().to_owned() as usize
         {
             return Err(refused(ErrorCode::TooLarge, "a room with one member is smaller than that"));
         }
@@ -267,6 +268,7 @@ impl<E: Engine> Cell<E> {
             None => self.feeds.insert(FeedId::Room(room), state),
         };
         self.feeds.touch(feed);
+        self.feeds.dirty.push(feed);
         self.add_member(room, feed, account, VersionVector::new())?;
         self.put_room_record(room, feed)?;
         Ok(Body::Done(wire::Done {}))
@@ -301,12 +303,10 @@ impl<E: Engine> Cell<E> {
             return Err(refused(ErrorCode::NotAMember, "the account is not in the room"));
         }
         let stored = self.load(&keys::JOIN_INFO.key(&(room, get.epoch)))?;
-        let stored = stored.ok_or_else(|| refused(ErrorCode::NotFound, "there is no Welcome for that epoch"))?;
+        let stored =
+            stored.ok_or_else(|| refused(ErrorCode::NotFound, "there is no Welcome for that epoch"))?;
         let record: JoinRecord = records::read("join info", &stored)?;
-        record
-            .join
-            .map(Body::Join)
-            .ok_or_else(|| Failure::Damaged("a stored Welcome is empty".into()))
+        record.join.map(Body::Join).ok_or_else(|| Failure::Damaged("a stored Welcome is empty".into()))
     }
 
     pub(crate) fn get_group_info(&mut self, slot: Slot, get: &wire::GetGroupInfo) -> Result<Body, Failure> {

@@ -35,6 +35,8 @@ pub(crate) struct Session {
     pub publishes: Bucket,
     pub claims: Bucket,
     pub signals: Bucket,
+    /// Large answers, in KiB.
+    pub answers: Bucket,
 }
 
 /// How far a connection has got.
@@ -85,9 +87,15 @@ impl Session {
         }
     }
 
-    /// Whether a FeedPush of this size may be sent now. One larger than the whole window may be sent alone.
+    /// Whether a FeedPush of this size may be sent now.
     pub fn has_credit(&self, bytes: usize) -> bool {
-        self.credit >= bytes as i64 || (self.credit > 0 && self.credit >= self.window)
+        self.credit >= bytes as i64
+    }
+
+    /// Whether one frame may be sent though it is larger than the credit: with half of the window open, so that
+    /// neither a commit larger than the window nor a client that gives credit back in lumps stops a session.
+    pub fn may_overdraw(&self) -> bool {
+        self.credit > 0 && self.credit * 2 >= self.window
     }
 }
 
@@ -106,6 +114,7 @@ impl Sessions {
             publishes: Bucket::new(),
             claims: Bucket::new(),
             signals: Bucket::new(),
+            answers: Bucket::new(),
         };
         let slot = match self.free.pop() {
             Some(slot) => {

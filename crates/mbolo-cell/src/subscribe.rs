@@ -40,7 +40,8 @@ impl<E: Engine> Cell<E> {
         for position in &subscribe.feeds {
             let feed = position.feed.as_ref().ok_or_else(|| malformed("a feed is missing"))?;
             let id = FeedId::try_from(feed).map_err(|e| malformed(e.to_string()))?;
-            let after = VersionVector::try_from(position.after.as_ref()).map_err(|e| malformed(e.to_string()))?;
+            let after =
+                VersionVector::try_from(position.after.as_ref()).map_err(|e| malformed(e.to_string()))?;
             let mut head = wire::FeedHead { feed: Some(feed.clone()), head: None, refused: 0 };
             match self.subscribe_one(slot, id, after) {
                 Ok(end) => head.head = Some((&end).into()),
@@ -81,6 +82,9 @@ impl<E: Engine> Cell<E> {
                     until = Some(end.clone());
                 }
             }
+        }
+        if until.is_none() {
+            self.count_position(feed, account, &after);
         }
         let max = self.config.max_subscriptions;
         let session = self.sessions.get_mut(slot).ok_or_else(not_loaded)?;
@@ -178,7 +182,7 @@ impl<E: Engine> Cell<E> {
                 continue;
             };
             let Some(session) = self.sessions.get_mut(slot) else { return Ok(false) };
-            if !session.has_credit(run.frame.len()) {
+            if !session.has_credit(run.frame.len()) && !session.may_overdraw() {
                 return Ok(false); // it comes back when it sends credit
             }
             session.credit -= run.frame.len() as i64;

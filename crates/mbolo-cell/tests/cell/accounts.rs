@@ -74,8 +74,10 @@ fn sign_up_costs_work_that_is_bound_to_the_connection() {
     let awa = Device::new(1, 1);
     let connection = desk.connect();
     let right = find_pow(&nonce(&connection), awa.account, 8);
-    let wrong = (0..).find(|n| !mbolo_proto::signing::pow_holds(&nonce(&connection), awa.account, *n, 8)).unwrap();
-    let with = |pow| Request::Register(wire::Register { pow, ..registration(awa.register(&connection, "awa")) });
+    let wrong =
+        (0..).find(|n| !mbolo_proto::signing::pow_holds(&nonce(&connection), awa.account, *n, 8)).unwrap();
+    let with =
+        |pow| Request::Register(wire::Register { pow, ..registration(awa.register(&connection, "awa")) });
     assert_eq!(code(&desk.refusal(connection.session, with(wrong))), ErrorCode::PowInvalid);
     assert_eq!(desk.call(connection.session, with(right)), Answer::Done(wire::Done {}));
 }
@@ -154,7 +156,9 @@ fn key_packages_are_claimed_one_by_one_and_the_last_resort_stays() {
     });
     assert_eq!(code(&desk.refusal(awa.session, claim.clone())), ErrorCode::NoKeyPackage);
     match ben.upload(&mut desk, 2) {
-        Answer::KeyPackageCount(counts) => assert!(counts.counts.contains(&wire::SuiteCount { cipher_suite: 3, left: 2 })),
+        Answer::KeyPackageCount(counts) => {
+            assert!(counts.counts.contains(&wire::SuiteCount { cipher_suite: 3, left: 2 }))
+        }
         other => panic!("{other:?}"),
     }
     let mut seen = Vec::new();
@@ -193,7 +197,10 @@ fn a_key_package_of_another_device_is_refused() {
     let awa = Device::signed_up(&mut desk, 1, "awa");
     let ben = Device::signed_up(&mut desk, 2, "ben");
     let upload = |package| {
-        Request::UploadKeyPackages(wire::UploadKeyPackages { key_packages: vec![package], last_resort: vec![] })
+        Request::UploadKeyPackages(wire::UploadKeyPackages {
+            key_packages: vec![package],
+            last_resort: vec![],
+        })
     };
     let error = desk.refusal(awa.session, upload(ben.key_package(false)));
     assert_eq!(code(&error), ErrorCode::BadSignature);

@@ -38,9 +38,16 @@ fn ids_of_a_wrong_length_and_crooked_vectors_close_the_connection() {
     let crooked = wire::VersionVector { positions: vec![position(2, 1), position(1, 1)] };
     let feed = Some(wire::FeedRef::from(FeedId::Room(RoomId([1; 32]))));
     for request in [
-        Request::Publish(wire::Publish { room_id: short.clone(), kind: 1, payload: short.clone(), resume: false }),
+        Request::Publish(wire::Publish {
+            room_id: short.clone(),
+            kind: 1,
+            payload: short.clone(),
+            resume: false,
+        }),
         Request::Publish(wire::Publish { room_id: vec![1; 32].into(), kind: 3, ..Default::default() }),
-        Request::Subscribe(wire::Subscribe { feeds: vec![wire::FeedPosition { feed, after: Some(crooked) }] }),
+        Request::Subscribe(wire::Subscribe {
+            feeds: vec![wire::FeedPosition { feed, after: Some(crooked) }],
+        }),
         Request::Subscribe(wire::Subscribe { feeds: vec![wire::FeedPosition::default()] }),
         Request::GetAccount(wire::GetAccount { account_id: short.clone() }),
         Request::GetJoin(wire::GetJoin { room_id: short, epoch: 0 }),
@@ -81,10 +88,8 @@ fn an_unknown_room_is_named_as_such_and_the_other_feeds_are_followed() {
     let (people, room) = room_of(&mut desk, 2);
     let nowhere = RoomId([99; 32]);
     assert_eq!(code(&desk.refusal(people[0].session, Device::publish(nowhere, b"x"))), ErrorCode::NotFound);
-    let feeds = [nowhere, room].map(|room| wire::FeedPosition {
-        feed: Some(FeedId::Room(room).into()),
-        after: None,
-    });
+    let feeds =
+        [nowhere, room].map(|room| wire::FeedPosition { feed: Some(FeedId::Room(room).into()), after: None });
     let subscribe = Request::Subscribe(wire::Subscribe { feeds: feeds.to_vec() });
     let Answer::Subscribed(subscribed) = desk.call(people[0].session, subscribe) else { panic!("refused") };
     assert_eq!(subscribed.heads[0].refused(), ErrorCode::NotFound);
@@ -101,6 +106,25 @@ fn a_request_for_too_many_feeds_is_refused() {
     assert_eq!(code(&error), ErrorCode::Limit);
     let head = people[0].subscribe(&mut desk, FeedId::Inbox(people[0].account), &VersionVector::new());
     assert_eq!(head.refused(), ErrorCode::Limit);
+}
+
+#[test]
+fn large_answers_to_one_session_are_limited() {
+    let mut desk = Desk::with(|config| {
+        config.answer_burst_kib = 10;
+        config.answer_kib_per_s = 1;
+    });
+    let (people, room) = room_of(&mut desk, 20);
+    let get = Request::GetGroupInfo(wire::GetGroupInfo { room_id: room.to_bytes() });
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        answers.push(desk.call(people[0].session, get.clone()));
+    }
+    assert!(matches!(answers[0], Answer::RoomGroupInfo(_)));
+    assert!(
+        matches!(&answers[9], Answer::Error(error) if code(error) == ErrorCode::Busy && error.retry_after_ms > 0)
+    );
+    assert!(matches!(desk.call(people[1].session, get), Answer::RoomGroupInfo(_)), "others are unharmed");
 }
 
 #[test]

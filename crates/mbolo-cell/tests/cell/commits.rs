@@ -143,7 +143,11 @@ fn c2_a_commit_for_a_closed_epoch_is_answered_with_what_was_decided() {
     awa.decide(&mut desk, &next);
     let decided = stale(&mut desk, &ben, &theirs);
     assert_eq!(decided.len(), 2);
-    ben.groups.get_mut(&room).unwrap().clear_pending_commit(openmls_traits::OpenMlsProvider::storage(&ben.provider)).unwrap();
+    ben.groups
+        .get_mut(&room)
+        .unwrap()
+        .clear_pending_commit(openmls_traits::OpenMlsProvider::storage(&ben.provider))
+        .unwrap();
     for entry in decided {
         assert_eq!(entry.kind(), wire::EntryKind::Commit);
         ben.follow_commit(room, &entry.payload);
@@ -246,7 +250,11 @@ fn c4_who_is_no_admin_adds_and_removes_nobody() {
     let error = refused(&mut desk, &ben, &pending);
     assert_eq!(code(&error), ErrorCode::InvalidCommit);
     assert!(error.message.contains("admin"), "{}", error.message);
-    ben.groups.get_mut(&room).unwrap().clear_pending_commit(openmls_traits::OpenMlsProvider::storage(&ben.provider)).unwrap();
+    ben.groups
+        .get_mut(&room)
+        .unwrap()
+        .clear_pending_commit(openmls_traits::OpenMlsProvider::storage(&ben.provider))
+        .unwrap();
     let pending = ben.commit_removing(room, awa.account);
     assert_eq!(code(&refused(&mut desk, &ben, &pending)), ErrorCode::InvalidCommit);
 }
@@ -395,14 +403,19 @@ fn a_member_leaves_by_a_proposal_that_another_commits() {
     let proposal: bytes::Bytes = proposal.tls_serialize_detached().unwrap().into();
     let message = openmls::prelude::MlsMessageIn::tls_deserialize_exact(&proposal).unwrap();
     let group = awa.groups.get_mut(&room).unwrap();
-    let processed = group.process_message(&awa.provider, message.try_into_protocol_message().unwrap()).unwrap();
+    let processed =
+        group.process_message(&awa.provider, message.try_into_protocol_message().unwrap()).unwrap();
     let openmls::prelude::ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
         panic!("not a proposal")
     };
     group.store_pending_proposal(openmls_traits::OpenMlsProvider::storage(&awa.provider), *queued).unwrap();
     let mut pending = awa.commit(room, |builder| builder);
     let without = Pending { bundle: pending.bundle.clone(), ..pending };
-    assert_eq!(code(&refused(&mut desk, &awa, &without)), ErrorCode::InvalidCommit, "the proposal is missing");
+    assert_eq!(
+        code(&refused(&mut desk, &awa, &without)),
+        ErrorCode::InvalidCommit,
+        "the proposal is missing"
+    );
     pending.bundle.proposals = vec![proposal];
     awa.decide(&mut desk, &pending);
     assert_eq!(rooms(&mut desk, &awa)[0].accounts, 1);
@@ -456,10 +469,11 @@ fn many_are_added_in_one_commit_and_a_room_survives_a_restart_between_commits() 
     awa.decide(&mut desk, &removal);
     assert_eq!(rooms(&mut desk, &awa)[0].accounts, 10);
     for person in people.iter_mut().skip(1) {
-        person.follow_commit(room, &wire::DecidedCommit {
-            receipt: None,
-            bundle: removal.bundle.encode_to_vec().into(),
-        }.with_receipt(&mut desk, &awa, &removal));
+        person.follow_commit(
+            room,
+            &wire::DecidedCommit { receipt: None, bundle: removal.bundle.encode_to_vec().into() }
+                .with_receipt(&mut desk, &awa, &removal),
+        );
         assert_eq!(person.authenticator(room), awa.authenticator(room));
     }
 }

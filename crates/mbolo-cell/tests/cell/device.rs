@@ -22,7 +22,6 @@ pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305
 pub const POST_QUANTUM: Ciphersuite = Ciphersuite::MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519;
 
 pub struct Device {
-    pub root: SigningKey,
     pub key: SigningKey,
     pub account: AccountId,
     pub certificate: wire::DeviceCertificate,
@@ -62,7 +61,6 @@ impl Device {
         Self {
             certificate: certify_device(&root, device, 1_000),
             account: AccountId::of_root_key(&root.verifying_key().to_bytes()),
-            root,
             key,
             session: 0,
             provider: TestProvider::default(),

@@ -18,14 +18,22 @@ fn on_a_full_disk_writes_are_refused_and_reads_go_on() {
     // One batch with all kinds of requests.
     let publish = desk.post(people[0].session, Device::publish(room, b"lost"));
     let repeated = desk.post(people[0].session, Device::publish(room, b"before"));
-    let resolve = desk.post(people[1].session, Request::ResolveHandle(wire::ResolveHandle { handle: "person1".into() }));
-    let handle = desk.post(people[1].session, Request::SetHandle(wire::SetHandle { handle: "another".into() }));
+    let resolve = desk
+        .post(people[1].session, Request::ResolveHandle(wire::ResolveHandle { handle: "person1".into() }));
+    let handle =
+        desk.post(people[1].session, Request::SetHandle(wire::SetHandle { handle: "another".into() }));
     let ping = desk.post(people[1].session, Request::Ping(wire::Ping {}));
     desk.run();
     let mut answer = |session, request| desk.answer_to(session, request).unwrap();
-    assert!(matches!(answer(people[0].session, publish), Answer::Error(e) if code(&e) == ErrorCode::StorageFull));
-    assert!(matches!(answer(people[0].session, repeated), Answer::Error(e) if code(&e) == ErrorCode::OutOfOrder));
-    assert!(matches!(answer(people[1].session, handle), Answer::Error(e) if code(&e) == ErrorCode::StorageFull));
+    assert!(
+        matches!(answer(people[0].session, publish), Answer::Error(e) if code(&e) == ErrorCode::StorageFull)
+    );
+    assert!(
+        matches!(answer(people[0].session, repeated), Answer::Error(e) if code(&e) == ErrorCode::OutOfOrder)
+    );
+    assert!(
+        matches!(answer(people[1].session, handle), Answer::Error(e) if code(&e) == ErrorCode::StorageFull)
+    );
     assert!(matches!(answer(people[1].session, resolve), Answer::Account(_)));
     assert!(matches!(answer(people[1].session, ping), Answer::Pong(_)));
     assert!(desk.stats().read_only);
@@ -52,9 +60,33 @@ fn when_there_is_room_again_the_cell_notices_and_nothing_is_out_of_order() {
     assert_eq!(code(&desk.refusal(people[0].session, Device::publish(room, b"two"))), ErrorCode::OutOfOrder);
     let Request::Publish(publish) = Device::publish(room, b"one") else { unreachable!() };
     let resume = Request::Publish(wire::Publish { resume: true, ..publish });
-    assert!(matches!(desk.call(people[0].session, resume), Answer::Published(published) if published.seq == 1));
+    assert!(
+        matches!(desk.call(people[0].session, resume), Answer::Published(published) if published.seq == 1)
+    );
     assert_eq!(people[0].say(&mut desk, room, b"two"), 2);
     assert_eq!(desk.payloads(people[1].session), [b"one".to_vec(), b"two".to_vec()]);
+}
+
+#[test]
+fn marks_wait_for_room_on_the_disk_and_nobody_is_told_before() {
+    let mut desk = Desk::new();
+    let (mut people, room) = room_of(&mut desk, 2);
+    people[0].say(&mut desk, room, b"one");
+    desk.disk.set_full(true);
+    let delivered: VersionVector = [(crate::desk::origin(), 1)].into_iter().collect();
+    let mark = wire::RoomMark { room_id: room.to_bytes(), delivered: Some((&delivered).into()) };
+    desk.tell(people[1].session, Request::PutMarks(wire::PutMarks { marks: vec![mark] }));
+    desk.settle();
+    desk.pass(10_000);
+    assert_eq!(desk.pushes(people[0].session), []);
+    desk.disk.set_full(false);
+    desk.pass(1_500);
+    assert!(matches!(desk.pushes(people[0].session).as_slice(), [Answer::Marks(_)]));
+    desk.restart();
+    people[0].come_back(&mut desk);
+    let get = Request::GetMarks(wire::GetMarks { room_id: room.to_bytes() });
+    let Answer::Marks(marks) = desk.call(people[0].session, get) else { panic!("no marks") };
+    assert_eq!(VersionVector::try_from(marks.everyone.as_ref()).unwrap().get(crate::desk::origin()), 1);
 }
 
 #[test]

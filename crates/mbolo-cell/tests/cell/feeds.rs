@@ -261,10 +261,10 @@ fn catching_up_comes_in_frames_of_bounded_size_that_respect_the_window() {
         .collect();
     assert!(sent.iter().all(|len| *len <= 64 * 1024), "{sent:?}");
     assert!(sent.iter().sum::<usize>() <= *limits::RECEIVE_WINDOW_BYTES.start() as usize);
-    assert_eq!(desk.payloads(people[1].session).len(), 12);
+    assert_eq!(desk.payloads(people[1].session).len(), 13);
     desk.tell(people[1].session, Request::Credit(wire::Credit { bytes: u32::MAX }));
     desk.settle();
-    assert_eq!(desk.payloads(people[1].session).len(), 12, "credit never exceeds the window");
+    assert_eq!(desk.payloads(people[1].session).len(), 13, "credit never exceeds the window");
 }
 
 #[test]
@@ -288,6 +288,29 @@ fn an_entry_larger_than_what_is_left_waits_for_the_whole_window() {
         seen += desk.payloads(people[1].session).len();
     }
     assert_eq!(seen, 3);
+}
+
+#[test]
+fn a_client_that_gives_credit_back_in_lumps_is_not_stuck() {
+    let mut desk = Desk::new();
+    let (mut people, room) = room_of(&mut desk, 2);
+    let connection = desk.connect();
+    let mut login = people[1].login(&connection);
+    login.receive_window = 128 * 1024;
+    desk.call(connection.session, Request::Authenticate(login));
+    people[1].session = connection.session;
+    people[1].follow_from_end(&mut desk, room);
+    let before = desk.stats().delivered_bytes;
+    people[0].say(&mut desk, room, &vec![1; 60_000]);
+    people[0].say(&mut desk, room, &vec![2; 60_000]);
+    assert_eq!(desk.payloads(people[1].session).len(), 2);
+    let used = (desk.stats().delivered_bytes - before) as u32;
+    // Half of the window is open again, which is a little less than the largest entry.
+    desk.tell(people[1].session, Request::Credit(wire::Credit { bytes: used - 64 * 1024 }));
+    desk.settle();
+    people[0].say(&mut desk, room, &vec![3; limits::MAX_PAYLOAD_BYTES]);
+    desk.settle();
+    assert_eq!(desk.payloads(people[1].session).len(), 1);
 }
 
 #[test]

@@ -104,6 +104,22 @@ fn who_was_pushed_a_mark_is_not_told_less_after_a_crash() {
 }
 
 #[test]
+fn after_a_restart_a_position_counts_as_a_mark() {
+    let mut desk = Desk::new();
+    let (mut people, room) = room_of(&mut desk, 2);
+    people[0].say(&mut desk, room, b"one");
+    desk.tell(people[1].session, put(room, 1));
+    desk.run();
+    desk.restart(); // what the sender has was in memory only
+    people[0].come_back(&mut desk);
+    assert_eq!(everyone(&marks(&mut desk, &people[0], room)), 0);
+    let position = [(origin(), 1), (Origin::COMMITS, 1)].into_iter().collect();
+    people[0].subscribe(&mut desk, mbolo_proto::FeedId::Room(room), &position);
+    desk.pass(100);
+    assert_eq!(everyone(pushed(&mut desk, people[0].session).last().unwrap()), 1);
+}
+
+#[test]
 fn a_new_member_does_not_hold_back_what_came_before_it() {
     let mut desk = Desk::new();
     let (mut people, room) = room_of(&mut desk, 2);
@@ -130,7 +146,9 @@ fn the_newest_read_mark_is_kept_and_told_to_the_others() {
     desk.settle();
     let told: Vec<_> = desk.pushes(people[0].session);
     assert_eq!(told.len(), 2);
-    assert!(matches!(&told[1], Answer::ReadMarkPush(push) if *push.payload == *b"second" && *push.account_id == people[1].account.0));
+    assert!(
+        matches!(&told[1], Answer::ReadMarkPush(push) if *push.payload == *b"second" && *push.account_id == people[1].account.0)
+    );
     assert!(desk.pushes(people[1].session).is_empty());
     desk.restart();
     people[0].come_back(&mut desk);
@@ -155,7 +173,9 @@ fn who_types_is_told_to_those_who_are_there_and_never_stored() {
     desk.tell(people[0].session, typing(room));
     desk.settle();
     for person in &people[1..] {
-        assert!(matches!(desk.next(person.session), Some(Answer::EphemeralPush(push)) if *push.payload == *b"typing"));
+        assert!(
+            matches!(desk.next(person.session), Some(Answer::EphemeralPush(push)) if *push.payload == *b"typing")
+        );
     }
     assert_eq!(desk.next(people[0].session), None);
     assert_eq!(desk.stats().batches, batches);
