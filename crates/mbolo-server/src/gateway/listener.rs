@@ -8,7 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// How long to leave a listener alone that cannot accept, for instance because no descriptor is free.
-pub(crate) const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A listening socket.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Listener {
     pub(crate) metrics_only: bool,
     /// More may wait, but it is not its turn before that.
     again_at: Option<Instant>,
+    /// The last attempt failed, and it was said.
+    failing: bool,
 }
 
 /// Listens on `address`.
@@ -31,17 +33,26 @@ pub(crate) fn bind(address: SocketAddr, metrics_only: bool) -> io::Result<Listen
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(Listener { socket: TcpListener::from_std(socket.into()), metrics_only, again_at: None })
+    Ok(Listener {
+        socket: TcpListener::from_std(socket.into()),
+        metrics_only,
+        again_at: None,
+        failing: false,
+    })
 }
 
 impl Listener {
-    /// Accepts what waits, a bounded number at once. Returns what went wrong; then it is tried again after a pause.
-    pub(crate) fn accept(&mut self, accepted: &mut Vec<(TcpStream, SocketAddr)>) -> Option<io::Error> {
+    /// Accepts what waits, a bounded number at once. Returns whether something went wrong; then it is tried again after
+    /// a pause.
+    pub(crate) fn accept(&mut self, accepted: &mut Vec<(TcpStream, SocketAddr)>) -> bool {
         self.again_at = None;
         while accepted.len() < AT_ONCE {
             match self.socket.accept() {
-                Ok(connection) => accepted.push(connection),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Ok(connection) => {
+                    self.failing = false;
+                    accepted.push(connection);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
                 // The one who knocked has left again.
                 Err(error)
                     if matches!(
@@ -50,12 +61,15 @@ impl Listener {
                     ) => {}
                 Err(error) => {
                     self.again_at = Some(Instant::now() + PAUSE);
-                    return Some(error);
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::warn!(%error, "cannot accept connections; trying on");
+                    }
+                    return true;
                 }
             }
         }
         self.again_at = Some(Instant::now());
-        None
+        false
     }
 
     /// In how long it should be tried again without having been reported as ready; `None` if it need not be.

@@ -228,10 +228,8 @@ impl Gateway {
         let Some(listener) = self.listeners.get_mut(index) else { return };
         let metrics_only = listener.metrics_only;
         let mut accepted = Vec::new();
-        let failed = listener.accept(&mut accepted);
-        if let Some(error) = failed {
+        if listener.accept(&mut accepted) {
             self.shared.metrics.accept_errors.fetch_add(1, Relaxed);
-            tracing::warn!(%error, "cannot accept connections; trying again in {} ms", listener::PAUSE.as_millis());
         }
         for (socket, address) in accepted {
             let place = place_of(address.ip());

@@ -29,7 +29,14 @@ struct ChildServer {
 
 impl ChildServer {
     fn start(data: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        Self::start_with(data, "exec \"$0\" \"$@\"")
+    }
+
+    /// Starts it by a shell script that ends in executing its arguments.
+    fn start_with(data: &Path, script: &str) -> Self {
+        let mut process = Command::new("sh")
+            .args(["-c", script])
+            .arg(std::env::current_exe().unwrap())
             .args(["lifecycle::child_server", "--exact", "--ignored", "--nocapture"])
             .env(CHILD_DATA, data)
             .stdout(Stdio::piped())
@@ -98,6 +105,21 @@ fn a_signal_ends_the_server_in_order_and_everybody_is_told() {
         drop(stranger);
         assert_eq!(child.process.wait().unwrap().code(), Some(0));
     }
+}
+
+#[test]
+fn a_server_that_had_no_descriptor_left_serves_again_when_it_has() {
+    let data = tempfile::tempdir().unwrap();
+    let child = ChildServer::start_with(data.path(), "ulimit -n 100; exec \"$0\" \"$@\"");
+    // The system completes these connections for the server, which cannot take all of them.
+    let crowd: Vec<Client> = (0..200).map(|_| Client::connect(child.address)).collect();
+    drop(crowd);
+    let mut client = Client::connect(child.address);
+    client.write(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let page = String::from_utf8(client.rest()).unwrap();
+    let failures = page.lines().find_map(|line| line.strip_prefix("mbolo_accept_errors_total ")).unwrap();
+    let failures: u64 = failures.parse().unwrap();
+    assert!((1..100).contains(&failures), "it tried now and then, and not all the time: {failures}");
 }
 
 #[test]
