@@ -16,10 +16,11 @@ pub const LOCK: &str = "mbolo-engine";
 /// Lower bits of a call id that count a tab's calls; the tab's number is above them. JSON numbers are exact to 53 bits.
 pub const CALL_COUNT_BITS: u32 = 32;
 
-/// One message on the channel.
+/// What a tab says. Its own type, and not one with [`FromEngine`], so that neither side carries the code to read
+/// what it only writes; each ignores what is not for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "tab", rename_all = "snake_case")]
-pub enum TabMessage {
+#[serde(tag = "to_engine", rename_all = "snake_case")]
+pub enum ToEngine {
     /// A tab is new, or wants to know whether the engine lives. Answered with `Ready` or `Failed`, or not at all.
     Hello,
     /// A tab's request.
@@ -27,6 +28,12 @@ pub enum TabMessage {
         /// It.
         call: Call,
     },
+}
+
+/// What the engine says, to all tabs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from_engine", rename_all = "snake_case")]
+pub enum FromEngine {
     /// The engine is open. Calls that an engine with another number has not answered are lost.
     Ready {
         /// Random, one per start.
@@ -39,7 +46,7 @@ pub enum TabMessage {
         /// Technical detail for a report.
         detail: String,
     },
-    /// The engine to all tabs.
+    /// A reply or an update.
     Output {
         /// It.
         output: Output,

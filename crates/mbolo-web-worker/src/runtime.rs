@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use mbolo_client::{Client, Effect, Input, OpenError, Options, TransportFailure};
-use mbolo_client_api::tabs::{CHANNEL, StartProblem, TabMessage};
+use mbolo_client_api::tabs::{CHANNEL, FromEngine, StartProblem, ToEngine};
 use mbolo_client_api::{Output, Reply, Request};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent};
@@ -47,8 +47,10 @@ async fn open() -> Result<Client, NoStorage> {
 
 fn open_client(store: rusqlite::Connection) -> Result<Client, NoStorage> {
     let mut seed = [0; 32];
-    getrandom02::getrandom(&mut seed)
-        .map_err(|error| NoStorage { problem: StartProblem::Broken, detail: format!("no randomness: {error}") })?;
+    getrandom02::getrandom(&mut seed).map_err(|error| NoStorage {
+        problem: StartProblem::Broken,
+        detail: format!("no randomness: {error}"),
+    })?;
     Client::open(store, Options::new(socket::host(), seed), now_ms()).map_err(|error| NoStorage {
         problem: match &error {
             OpenError::Storage(error) => storage::sqlite_problem(error),
@@ -80,16 +82,15 @@ fn serve(channel: BroadcastChannel, client: Client) {
     }));
     let hears = runtime.clone();
     listen(&runtime.channel, move |message| match message {
-        TabMessage::Hello => hears.say(&TabMessage::Ready { engine: hears.number.get() }),
-        TabMessage::Call { call } => {
+        ToEngine::Hello => hears.say(&FromEngine::Ready { engine: hears.number.get() }),
+        ToEngine::Call { call } => {
             if call.request == Request::SignOut {
                 hears.signing_out.set(Some(call.id));
             }
             hears.take(Input::Call(call));
         }
-        _ => {}
     });
-    runtime.say(&TabMessage::Ready { engine: runtime.number.get() });
+    runtime.say(&FromEngine::Ready { engine: runtime.number.get() });
     runtime.take(Input::Tick);
     let back = runtime;
     let online = Closure::<dyn FnMut()>::new(move || back.network_is_back());
@@ -99,11 +100,11 @@ fn serve(channel: BroadcastChannel, client: Client) {
 
 /// There is no engine; every tab that asks is told why.
 fn refuse(channel: BroadcastChannel, problem: StartProblem, detail: String) {
-    let failed = TabMessage::Failed { problem, detail };
+    let failed = FromEngine::Failed { problem, detail };
     say(&channel, &failed);
     let answers = channel.clone();
     listen(&channel, move |message| {
-        if message == TabMessage::Hello {
+        if message == ToEngine::Hello {
             say(&answers, &failed);
         }
     });
@@ -120,7 +121,12 @@ impl Runtime {
         loop {
             let next = self.inputs.borrow_mut().pop_front();
             let Some(input) = next else { break };
-            let effects = self.client.borrow_mut().as_mut().map(|client| client.handle(now_ms(), input)).unwrap_or_default();
+            let effects = self
+                .client
+                .borrow_mut()
+                .as_mut()
+                .map(|client| client.handle(now_ms(), input))
+                .unwrap_or_default();
             for effect in effects {
                 self.carry_out(effect);
             }
@@ -145,9 +151,9 @@ impl Runtime {
             }
             Effect::Output(output) => {
                 let signed_out = matches!(&output, Output::Reply { id, result: Ok(Reply::Done) } if self.signing_out.get() == Some(*id));
-                self.say(&TabMessage::Output { output });
+                self.say(&FromEngine::Output { output });
                 if signed_out {
-                    self.say(&TabMessage::SignedOut);
+                    self.say(&FromEngine::SignedOut);
                 }
             }
         }
@@ -183,7 +189,7 @@ impl Runtime {
             Ok(client) => {
                 self.client.replace(Some(client));
                 self.number.set(random_number());
-                self.say(&TabMessage::Ready { engine: self.number.get() });
+                self.say(&FromEngine::Ready { engine: self.number.get() });
                 self.take(Input::Tick);
             }
             // The page starts the worker anew when it fails.
@@ -206,23 +212,24 @@ impl Runtime {
         let Some(due_ms) = self.client.borrow().as_ref().and_then(Client::next_tick_ms) else { return };
         let delay = due_ms.saturating_sub(now_ms()).min(LONGEST_SLEEP_MS) as i32;
         if let Some(wake) = &*self.wake.borrow() {
-            let timer = scope.set_timeout_with_callback_and_timeout_and_arguments_0(wake.as_ref().unchecked_ref(), delay);
+            let timer = scope
+                .set_timeout_with_callback_and_timeout_and_arguments_0(wake.as_ref().unchecked_ref(), delay);
             self.timer.set(timer.ok());
         }
     }
 
-    fn say(&self, message: &TabMessage) {
+    fn say(&self, message: &FromEngine) {
         say(&self.channel, message);
     }
 }
 
-fn say(channel: &BroadcastChannel, message: &TabMessage) {
+fn say(channel: &BroadcastChannel, message: &FromEngine) {
     if let Ok(text) = serde_json::to_string(message) {
         let _ = channel.post_message(&text.into());
     }
 }
 
-fn listen(channel: &BroadcastChannel, mut hear: impl FnMut(TabMessage) + 'static) {
+fn listen(channel: &BroadcastChannel, mut hear: impl FnMut(ToEngine) + 'static) {
     let callback = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let message = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok());
         if let Some(message) = message {

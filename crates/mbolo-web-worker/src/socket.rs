@@ -53,7 +53,8 @@ impl Socket {
                 })
             },
             Closure::new(move |_| {
-                let failure = if was_open.get() { TransportFailure::Closed } else { TransportFailure::Unreachable };
+                let failure =
+                    if was_open.get() { TransportFailure::Closed } else { TransportFailure::Unreachable };
                 report(Event::Gone(failure));
             }),
             // An error is always followed by a close.

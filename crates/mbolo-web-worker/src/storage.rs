@@ -35,7 +35,8 @@ pub struct NoStorage {
 
 /// Opens the database of this origin.
 pub async fn open() -> Result<rusqlite::Connection, NoStorage> {
-    let config = OpfsSAHPoolCfgBuilder::new().vfs_name("mbolo").directory(DIRECTORY).initial_capacity(FILES).build();
+    let config =
+        OpfsSAHPoolCfgBuilder::new().vfs_name("mbolo").directory(DIRECTORY).initial_capacity(FILES).build();
     let mut tries = 0;
     loop {
         match install::<sqlite_wasm_rs::WasmOsCallback>(&config, true).await {
@@ -47,7 +48,8 @@ pub async fn open() -> Result<rusqlite::Connection, NoStorage> {
             Err(error) => return Err(NoStorage { problem: problem_of(&error), detail: error.to_string() }),
         }
     }
-    rusqlite::Connection::open(DATABASE).map_err(|error| NoStorage { problem: sqlite_problem(&error), detail: error.to_string() })
+    rusqlite::Connection::open(DATABASE)
+        .map_err(|error| NoStorage { problem: sqlite_problem(&error), detail: error.to_string() })
 }
 
 /// What a refusal of SQLite means to a person.
@@ -66,13 +68,16 @@ fn browser_name(error: &OpfsSAHError) -> Option<String> {
 }
 
 fn is_occupied(error: &OpfsSAHError) -> bool {
-    browser_name(error).is_some_and(|name| name == "NoModificationAllowedError" || name == "InvalidStateError")
+    browser_name(error)
+        .is_some_and(|name| name == "NoModificationAllowedError" || name == "InvalidStateError")
 }
 
 fn problem_of(error: &OpfsSAHError) -> StartProblem {
     match browser_name(error).as_deref() {
         Some("QuotaExceededError") => StartProblem::StorageFull,
-        Some("SecurityError" | "NotAllowedError" | "TypeError" | "UnknownError") => StartProblem::StorageDenied,
+        Some("SecurityError" | "NotAllowedError" | "TypeError" | "UnknownError") => {
+            StartProblem::StorageDenied
+        }
         _ if matches!(error, OpfsSAHError::NotSupported) => StartProblem::StorageDenied,
         _ => StartProblem::Broken,
     }

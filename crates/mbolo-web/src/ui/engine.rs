@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use mbolo_client_api::tabs::{CALL_COUNT_BITS, CHANNEL, LOCK, StartProblem, TabMessage};
+use mbolo_client_api::tabs::{CALL_COUNT_BITS, CHANNEL, FromEngine, LOCK, StartProblem, ToEngine};
 use mbolo_client_api::{Call, Failure, Output, Reply, Request, Update};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -75,7 +75,7 @@ pub fn start(listener: impl Fn(News) + 'static) -> Result<(), JsValue> {
         }
     });
     bridge.channel.set_onmessage(Some(callback.into_js_value().unchecked_ref()));
-    bridge.say(&TabMessage::Hello);
+    bridge.say(&ToEngine::Hello);
     BRIDGE.with(|cell| *cell.borrow_mut() = Some(bridge));
     dom::hold_lock(LOCK, || {
         LEADER.set(true);
@@ -97,7 +97,7 @@ pub async fn call(request: Request) -> Result<Reply, Failure> {
 }
 
 impl Bridge {
-    fn say(&self, message: &TabMessage) {
+    fn say(&self, message: &ToEngine) {
         if let Ok(text) = serde_json::to_string(message) {
             let _ = self.channel.post_message(&text.into());
         }
@@ -107,14 +107,14 @@ impl Bridge {
         let id = self.next.get();
         self.next.set(id + 1);
         if self.engine.get().is_some() {
-            self.say(&TabMessage::Call { call: Call { id, request: pending.request.clone() } });
+            self.say(&ToEngine::Call { call: Call { id, request: pending.request.clone() } });
         }
         self.pending.borrow_mut().insert(id, pending);
     }
 
-    fn hear(self: &Rc<Self>, message: TabMessage) {
+    fn hear(self: &Rc<Self>, message: FromEngine) {
         match message {
-            TabMessage::Ready { engine } if self.engine.get() != Some(engine) => {
+            FromEngine::Ready { engine } if self.engine.get() != Some(engine) => {
                 let before = self.engine.replace(Some(engine));
                 let unanswered = std::mem::take(&mut *self.pending.borrow_mut());
                 (self.listener)(News::Ready { again: before.is_some() });
@@ -126,18 +126,18 @@ impl Bridge {
                     }
                 }
             }
-            TabMessage::Output { output: Output::Reply { id, result } } => {
+            FromEngine::Output { output: Output::Reply { id, result } } => {
                 let pending = self.pending.borrow_mut().remove(&id);
                 if let Some(pending) = pending {
                     let _ = pending.answer.send(result);
                 }
             }
-            TabMessage::Output { output: Output::Update { update } } => {
+            FromEngine::Output { output: Output::Update { update } } => {
                 (self.listener)(News::Update(Box::new(update)))
             }
-            TabMessage::Failed { problem, detail } => (self.listener)(News::Failed(problem, detail)),
-            TabMessage::SignedOut => (self.listener)(News::SignedOut),
-            TabMessage::Ready { .. } | TabMessage::Hello | TabMessage::Call { .. } => {}
+            FromEngine::Failed { problem, detail } => (self.listener)(News::Failed(problem, detail)),
+            FromEngine::SignedOut => (self.listener)(News::SignedOut),
+            FromEngine::Ready { .. } => {}
         }
     }
 

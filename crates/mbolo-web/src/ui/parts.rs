@@ -84,7 +84,9 @@ pub fn Sheet(
     let opener = StoredValue::new_local(super::dom::document().active_element());
     on_cleanup(move || {
         let opener = opener.try_get_value().flatten().filter(|opener| opener.is_connected());
-        if let Some(opener) = opener.and_then(|opener| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(opener).ok()) {
+        if let Some(opener) =
+            opener.and_then(|opener| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(opener).ok())
+        {
             let _ = opener.focus();
         }
     });

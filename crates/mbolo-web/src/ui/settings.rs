@@ -116,8 +116,10 @@ pub fn Recovery() -> impl IntoView {
         });
     };
     let save = move |_| {
-        let (words, handle) =
-            (phrase.get_untracked().unwrap_or_default(), app.me_now().map(|me| me.handle).unwrap_or_default());
+        let (words, handle) = (
+            phrase.get_untracked().unwrap_or_default(),
+            app.me_now().map(|me| me.handle).unwrap_or_default(),
+        );
         dom::save_file(&format!("mbolo-{handle}.txt"), &format!("{}\n\n{words}\n", t("recovery-file-head")));
         kept();
     };
