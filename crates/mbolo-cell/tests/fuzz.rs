@@ -6,8 +6,6 @@
 
 #[path = "cell/crypto.rs"]
 mod crypto;
-#[path = "cell/crypto.rs"]
-mod crypto;
 #[path = "cell/desk.rs"]
 mod desk;
 #[path = "cell/device.rs"]
