@@ -1,0 +1,255 @@
+//! `mbolo listen`: what comes in, one line each.
+//!
+//! First the messages that are unread, then everything as it happens. With `--mark-read` what has been
+//! printed counts as read, so a script that is killed and started again goes on where it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use mbolo_client_api::{Chat, Connection, Message, MessageState, Reply, Request, Update};
+
+use super::{say, say_json};
+use crate::cli::ClientArgs;
+use crate::problem::{Exit, Problem};
+use crate::session::{Patience, Session, deadline, unexpected};
+use crate::{style, text};
+
+/// Shown by `mbolo listen --help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  mbolo listen                                  read along
+  mbolo listen --json --mark-read               feed a script; what is printed counts as read
+  mbolo listen --json --count 1 --room @awa     wait for one message from Awa
+  mbolo listen --until-idle --mark-read         fetch what is there, then end
+
+With --json every line is an object with the fields `v` (now 1) and `update`: account, chat, message,
+typing, members or connection. docs/terminal.md describes them.";
+
+/// How long nothing must have happened after everything missed is here.
+const IDLE: Duration = Duration::from_millis(400);
+
+/// The engine's page of messages.
+const PAGE: u32 = 200;
+
+/// `mbolo listen …`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Only these rooms (@handle, name or id; may be repeated)
+    #[arg(long, value_name = "ROOM_OR_HANDLE")]
+    room: Vec<String>,
+    /// What has been printed counts as read
+    #[arg(long)]
+    mark_read: bool,
+    /// End after so many messages of others
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// End when everything that was missed is here and everything written is sent
+    #[arg(long)]
+    until_idle: bool,
+    /// End with exit code 8 after so many seconds, if nothing else ended it
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Result<(), Problem> {
+    let (session, _) = Session::with_account(&args.client).await?;
+    let mut rooms = BTreeSet::new();
+    for target in &args.room {
+        rooms.insert(session.find_existing(target).await?.room);
+    }
+    let mut updates = session.updates().await;
+    let mut printer = Printer {
+        args: &args,
+        session: &session,
+        rooms,
+        names: BTreeMap::new(),
+        printed: BTreeMap::new(),
+        counted: 0,
+    };
+    let mut outcome = printer.catch_up().await;
+    // Without --timeout only a refusal of the cell ends the waiting.
+    let patience = Patience::Until(deadline(args.timeout.unwrap_or(u64::MAX)));
+    let gives_up = session.gives_up(patience);
+    tokio::pin!(gives_up);
+    while outcome.is_ok() && !printer.has_enough() {
+        let quiet = async {
+            if !args.until_idle {
+                return std::future::pending().await;
+            }
+            loop {
+                tokio::time::sleep(IDLE).await;
+                if is_idle(&session).await? {
+                    return Ok::<(), Problem>(());
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            update = updates.next() => match update {
+                Some(update) => outcome = printer.print(&update).await,
+                None => outcome = Err(Problem::unexpected("The client engine has ended.")),
+            },
+            idle = quiet => {
+                outcome = idle;
+                break;
+            }
+            problem = &mut gives_up => {
+                outcome = Err(match problem.exit {
+                    Exit::Unreachable | Exit::TimedOut => Problem::new(Exit::TimedOut, "Time is up."),
+                    _ => problem,
+                });
+            }
+        }
+    }
+    session.close().await;
+    outcome
+}
+
+struct Printer<'a> {
+    args: &'a Args,
+    session: &'a Session,
+    rooms: BTreeSet<String>,
+    /// Chat names by room, for people.
+    names: BTreeMap<String, String>,
+    /// Messages printed in this run, as printed last.
+    printed: BTreeMap<(String, String), Message>,
+    counted: u64,
+}
+
+impl Printer<'_> {
+    /// Prints what is unread.
+    async fn catch_up(&mut self) -> Result<(), Problem> {
+        for chat in self.session.chats().await? {
+            self.names.insert(chat.room.clone(), chat.name.clone());
+            if chat.unread == 0 || !self.wants(&chat.room) {
+                continue;
+            }
+            for message in unread(self.session, &chat).await? {
+                if self.has_enough() {
+                    return Ok(());
+                }
+                self.print(&Update::Message { room: chat.room.clone(), message }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wants(&self, room: &str) -> bool {
+        self.rooms.is_empty() || self.rooms.contains(room)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.args.count.is_some_and(|count| self.counted >= count)
+    }
+
+    async fn print(&mut self, update: &Update) -> Result<(), Problem> {
+        let room = match update {
+            Update::Chat { chat } => Some(&chat.room),
+            Update::Message { room, .. } | Update::Typing { room, .. } | Update::Members { room, .. } => {
+                Some(room)
+            }
+            Update::Account { .. } | Update::Connection { .. } => None,
+        };
+        if room.is_some_and(|room| !self.wants(room)) {
+            return Ok(());
+        }
+        let mut is_new = true;
+        if let Update::Message { room, message } = update {
+            match self.printed.insert((room.clone(), message.id.clone()), message.clone()) {
+                Some(before) if before == *message => return Ok(()),
+                Some(_) => is_new = false,
+                None => {}
+            }
+        }
+        if self.args.json {
+            say_json(update)?;
+        } else {
+            self.print_for_people(update, is_new)?;
+        }
+        if let Update::Message { room, message } = update
+            && !message.sender.me
+            && is_new
+        {
+            self.counted += 1;
+            if self.args.mark_read {
+                self.session.ask(Request::MarkRead { room: room.clone() }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn print_for_people(&mut self, update: &Update, is_new: bool) -> Result<(), Problem> {
+        match update {
+            Update::Chat { chat } => {
+                self.names.insert(chat.room.clone(), chat.name.clone());
+                Ok(())
+            }
+            Update::Message { room, message } if is_new || message.edited => {
+                let chat = self.names.get(room).map_or("", String::as_str);
+                say(line(chat, message))
+            }
+            Update::Connection { connection: Connection::Offline { .. } } => {
+                eprintln!("{}", style::dim("The cell does not answer; trying again."));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn line(chat: &str, message: &Message) -> String {
+    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
+    let chat = text::clean_line(chat);
+    let whom = if chat.is_empty() || chat == name {
+        style::bold(&name)
+    } else {
+        format!("{} in {chat}", style::bold(&name))
+    };
+    let edited = if message.edited { style::dim(" (edited)") } else { String::new() };
+    let body = text::body(message).replace('\n', "\n        ");
+    format!("{}  {whom}: {body}{edited}", style::dim(&text::time_of_day(message.at_ms)))
+}
+
+/// The unread messages of a chat, oldest first.
+async fn unread(session: &Session, chat: &Chat) -> Result<Vec<Message>, Problem> {
+    let mut found: Vec<Message> = Vec::new();
+    let mut before = None;
+    loop {
+        let request = Request::GetMessages { room: chat.room.clone(), before, limit: PAGE };
+        let (messages, more) = match session.ask(request).await? {
+            Reply::Messages { messages, more } => (messages, more),
+            other => return Err(unexpected(&other)),
+        };
+        before = messages.first().map(|message| message.position);
+        for message in messages.into_iter().rev().filter(|message| !message.sender.me) {
+            found.push(message);
+            if found.len() >= chat.unread as usize {
+                found.reverse();
+                return Ok(found);
+            }
+        }
+        if !more || before.is_none() {
+            found.reverse();
+            return Ok(found);
+        }
+    }
+}
+
+/// Everything missed is here, and nothing written waits.
+async fn is_idle(session: &Session) -> Result<bool, Problem> {
+    let online = match session.ask(Request::GetConnection).await? {
+        Reply::Connection { connection } => connection == Connection::Online,
+        other => return Err(unexpected(&other)),
+    };
+    let waits = |chat: &Chat| {
+        chat.waiting
+            || chat.last_message.as_ref().is_some_and(|message| message.state == Some(MessageState::Waiting))
+    };
+    Ok(online && !session.chats().await?.iter().any(waits))
+}

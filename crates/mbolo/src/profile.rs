@@ -1,0 +1,171 @@
+//! A profile: the directory that holds one person's account on this machine.
+//!
+//! It has the engine's database, a small settings file (which cell, which certificate is trusted) and a lock
+//! file. One process at a time uses a profile: two engines on one MLS state would break its rooms, so the
+//! second is refused by name instead of being allowed to try.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{Exit, Problem};
+
+/// What a profile remembers besides the engine's database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Address of the cell: `http://host:port` or `https://host`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
+    /// SHA-256 of the certificate that was trusted on first use, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_sha256: Option<String>,
+    /// The cell has shown a certificate of a public authority, so no other is trusted on first use.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub public_certificate: bool,
+}
+
+/// An open profile. The lock is held until it is dropped.
+#[derive(Debug)]
+pub struct Profile {
+    dir: PathBuf,
+    /// Change through [`Profile::update`].
+    pub settings: Settings,
+    _lock: File,
+}
+
+impl Profile {
+    /// Opens the profile, making the directory if needed, and locks it.
+    pub fn open(dir: &Path) -> Result<Self, Problem> {
+        let unusable = |error: std::io::Error| {
+            Problem::new(Exit::Storage, format!("The profile {} cannot be used: {error}.", dir.display()))
+                .next("Choose a directory that you may write to with --profile DIR.")
+        };
+        create_private_dir(dir).map_err(unusable)?;
+        let lock = lock(dir)?;
+        let settings = match fs::read_to_string(dir.join("profile.toml")) {
+            Ok(text) => toml::from_str(&text).map_err(|error| {
+                Problem::new(
+                    Exit::Storage,
+                    format!("{} cannot be read: {error}", dir.join("profile.toml").display()),
+                )
+                .next("Correct the file, or delete it and name the cell again with --cell URL.")
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Settings::default(),
+            Err(error) => return Err(unusable(error)),
+        };
+        Ok(Self { dir: dir.to_owned(), settings, _lock: lock })
+    }
+
+    /// The engine's database.
+    pub fn database(&self) -> PathBuf {
+        self.dir.join("mbolo.sqlite")
+    }
+
+    /// Certificates given with `--trust-cert`, kept for later runs.
+    pub fn trusted_certificates(&self) -> PathBuf {
+        self.dir.join("trusted.pem")
+    }
+
+    /// Changes the settings and writes them if that made a difference.
+    pub fn update(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), Problem> {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        if settings != self.settings {
+            let text = toml::to_string(&settings).map_err(Problem::unexpected)?;
+            replace_file(&self.dir.join("profile.toml"), text.as_bytes())?;
+            self.settings = settings;
+        }
+        Ok(())
+    }
+}
+
+/// Where a profile is without `--profile`: the system's place for a person's data.
+pub fn default_dir() -> PathBuf {
+    dirs::data_dir().unwrap_or_else(|| PathBuf::from(".")).join("mbolo")
+}
+
+/// Writes a file so that a crash leaves the old one or the new one.
+pub fn replace_file(path: &Path, content: &[u8]) -> Result<(), Problem> {
+    let new = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&new)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|error| {
+        Problem::new(Exit::Storage, format!("{} cannot be written: {error}.", path.display()))
+    })
+}
+
+fn lock(dir: &Path) -> Result<File, Problem> {
+    let path = dir.join("lock");
+    let failed =
+        |error| Problem::new(Exit::Storage, format!("{} cannot be locked: {error}.", path.display()));
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // The number is a help for people only; the lock itself is the system's and goes with the process.
+            file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(failed)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut owner));
+            let process = owner
+                .trim()
+                .parse::<u32>()
+                .map_or_else(|_| "another process".to_owned(), |id| format!("process {id}"));
+            Err(Problem::new(Exit::InUse, format!("The profile {} is in use by {process}.", dir.display()))
+                .next("End that one first, or use another --profile DIR for another person."))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The profile holds private keys: nobody else on the machine may read it.
+fn create_private_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_remembers_its_cell() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut profile = Profile::open(dir.path()).unwrap();
+        profile.update(|settings| settings.cell = Some("http://127.0.0.1:8100".into())).unwrap();
+        drop(profile);
+        assert_eq!(
+            Profile::open(dir.path()).unwrap().settings.cell.as_deref(),
+            Some("http://127.0.0.1:8100")
+        );
+    }
+
+    #[test]
+    fn a_profile_in_use_names_who_uses_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Profile::open(dir.path()).unwrap();
+        let refused = Profile::open(dir.path()).unwrap_err();
+        assert_eq!(refused.exit, Exit::InUse);
+        assert!(refused.what.contains(&format!("process {}", std::process::id())), "{}", refused.what);
+    }
+
+    #[test]
+    fn a_damaged_settings_file_is_reported_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("profile.toml"), "cell = ").unwrap();
+        assert_eq!(Profile::open(dir.path()).unwrap_err().exit, Exit::Storage);
+        assert_eq!(fs::read_to_string(dir.path().join("profile.toml")).unwrap(), "cell = ");
+    }
+}

@@ -1,0 +1,390 @@
+//! A profile with its engine running, for the length of one command.
+//!
+//! What the engine says in codes becomes here what a person needs: if a request waits for the cell and the
+//! cell cannot be reached, the command ends with the reason instead of waiting in silence.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mbolo_client::TransportFailure;
+use mbolo_client_api::{Account, Chat, ChatKind, Connection, OfflineReason, Reply, Request};
+use mbolo_proto::Handle as UserHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::cli::ClientArgs;
+use crate::problem::{Exit, Problem};
+use crate::profile::{Profile, replace_file};
+use crate::runtime::{self, CellAddress, Handle, Trouble, TrustedCertificates, Updates, Way};
+
+/// How long to wait for what only the cell can do.
+#[derive(Debug, Clone, Copy)]
+pub enum Patience {
+    /// Until this moment, or until the first attempt to reach the cell has failed.
+    WhileReachable(Instant),
+    /// Until this moment, whatever happens on the way.
+    Until(Instant),
+}
+
+impl Patience {
+    /// [`Patience::WhileReachable`] for this long from now.
+    pub fn seconds(seconds: u64) -> Self {
+        Self::WhileReachable(deadline(seconds))
+    }
+}
+
+/// A moment so many seconds from now.
+pub fn deadline(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds.min(365 * 86_400))
+}
+
+/// Notes of the engine for the person: printed at once, or held back while a screen is in the way.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<Option<Vec<String>>>>);
+
+impl Notes {
+    /// From now on notes are kept.
+    pub fn hold(&self) {
+        self.held().get_or_insert_default();
+    }
+
+    /// Prints what was kept, and everything from now on.
+    pub fn release(&self) {
+        for note in self.held().take().into_iter().flatten() {
+            eprintln!("mbolo: {note}");
+        }
+    }
+
+    fn add(&self, note: String) {
+        match self.held().as_mut() {
+            Some(held) => held.push(note),
+            None => eprintln!("mbolo: {note}"),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Vec<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running profile.
+#[derive(Debug)]
+pub struct Session {
+    /// Its engine.
+    pub handle: Handle,
+    /// What it has to tell.
+    pub notes: Notes,
+    /// For suggestions: the flag that names this profile.
+    pub flag: String,
+}
+
+impl Session {
+    /// Opens the profile for a command that may make an account.
+    pub async fn open(args: &ClientArgs) -> Result<Self, Problem> {
+        let profile = Profile::open(&args.dir())?;
+        let address = match args.cell.as_ref().or(profile.settings.cell.as_ref()) {
+            Some(text) => text.parse::<CellAddress>().map_err(|why| {
+                Problem::new(Exit::Usage, format!("“{text}” is not the address of a cell: {why}."))
+                    .next("Write it like https://cell.example or http://127.0.0.1:8100.")
+            })?,
+            None => {
+                return Err(Problem::new(Exit::Usage, "This profile does not know its cell yet.")
+                    .next("Add --cell URL once, for example --cell http://127.0.0.1:8100."));
+            }
+        };
+        let trusted = trusted_certificates(args, &profile)?;
+        let notes = Notes::default();
+        let note = notes.clone();
+        let handle = runtime::start(profile, address, trusted, move |text| note.add(text)).await?;
+        Ok(Self { handle, notes, flag: args.flag() })
+    }
+
+    /// Opens the profile for a command that needs an account.
+    pub async fn with_account(args: &ClientArgs) -> Result<(Self, Account), Problem> {
+        let none = || {
+            Problem::new(
+                Exit::NoAccount,
+                format!("There is no account in the profile {} yet.", args.dir().display()),
+            )
+            .next(format!("Make one with: mbolo account create HANDLE --name NAME --cell URL{}", args.flag()))
+        };
+        if !args.dir().join("mbolo.sqlite").exists() {
+            return Err(none());
+        }
+        let session = Self::open(args).await?;
+        match session.handle.call(Request::GetAccount).await {
+            Ok(Reply::Account { account }) => Ok((session, account)),
+            Ok(other) => Err(unexpected(&other)),
+            Err(failure) if failure.code == "no_account" => Err(none()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Asks for something the engine knows by itself.
+    pub async fn ask(&self, request: Request) -> Result<Reply, Problem> {
+        self.handle.call(request).await.map_err(Problem::from)
+    }
+
+    /// Asks for something that may need the cell.
+    pub async fn ask_cell(&self, request: Request, patience: Patience) -> Result<Reply, Problem> {
+        tokio::select! {
+            biased;
+            reply = self.handle.call(request) => reply.map_err(|failure| {
+                if failure.code == "offline" { self.unreachable() } else { failure.into() }
+            }),
+            problem = self.gives_up(patience) => Err(problem),
+        }
+    }
+
+    /// Waits until the cell can be asked something.
+    pub async fn reach_cell(&self, patience: Patience) -> Result<(), Problem> {
+        let mut connection = self.handle.connection();
+        let open =
+            |connection: &Connection| matches!(connection, Connection::Online | Connection::CatchingUp);
+        tokio::select! {
+            biased;
+            Ok(_) = connection.wait_for(open) => Ok(()),
+            problem = self.gives_up(patience) => Err(problem),
+        }
+    }
+
+    /// Waits until patience ends; returns why there is no answer.
+    pub async fn gives_up(&self, patience: Patience) -> Problem {
+        let (until, wait_for_cell) = match patience {
+            Patience::WhileReachable(until) => (until, false),
+            Patience::Until(until) => (until, true),
+        };
+        let mut way = self.handle.way();
+        let mut connection = self.handle.connection();
+        let time_is_up = sleep_until(until);
+        tokio::pin!(time_is_up);
+        loop {
+            if let Some(problem) = refusal(&connection.borrow_and_update()) {
+                return problem;
+            }
+            if let Way::Failed(trouble) = &*way.borrow_and_update() {
+                // What is not a cell now will not be one in a moment.
+                let hopeless = trouble.failure == TransportFailure::NotMbolo;
+                let failed = trouble.failure == TransportFailure::Unreachable && !wait_for_cell;
+                if hopeless || failed {
+                    return trouble.clone().into();
+                }
+            }
+            tokio::select! {
+                Ok(()) = way.changed() => {}
+                Ok(()) = connection.changed() => {}
+                () = &mut time_is_up => return self.unreachable(),
+            }
+        }
+    }
+
+    /// Why there is no answer, now that we do not wait any longer.
+    pub fn unreachable(&self) -> Problem {
+        if let Some(problem) = refusal(&self.handle.connection().borrow()) {
+            return problem;
+        }
+        match &*self.handle.way().borrow() {
+            Way::Failed(trouble) => trouble.clone().into(),
+            Way::Untried | Way::Open => Problem::new(Exit::TimedOut, "The cell did not answer in time.")
+                .next("Try again, or wait longer with --timeout SECONDS."),
+        }
+    }
+
+    /// All chats.
+    pub async fn chats(&self) -> Result<Vec<Chat>, Problem> {
+        match self.ask(Request::ListChats).await? {
+            Reply::Chats { chats } => Ok(chats),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One chat.
+    pub async fn chat(&self, room: &str) -> Result<Chat, Problem> {
+        match self.ask(Request::GetChat { room: room.to_owned() }).await? {
+            Reply::Chat { chat } => Ok(chat),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The chat that a person means by a room id, a group's name or a handle. A handle of someone one has not
+    /// talked to yet starts the chat.
+    pub async fn find(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        match find_known(&self.chats().await?, target)? {
+            Some(chat) => Ok(chat),
+            None => {
+                let handle = parse_handle(target).map_err(|problem| {
+                    if target.starts_with('@') {
+                        return problem;
+                    }
+                    Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
+                        "`mbolo room list{}` shows your chats; a person's handle works as well.",
+                        self.flag
+                    ))
+                })?;
+                self.reach_cell(patience).await?;
+                match self.ask_cell(Request::StartChat { handle }, patience).await? {
+                    Reply::Chat { chat } => Ok(chat),
+                    other => Err(unexpected(&other)),
+                }
+            }
+        }
+    }
+
+    /// The chat that a person means, only among those they have.
+    pub async fn find_existing(&self, target: &str) -> Result<Chat, Problem> {
+        find_known(&self.chats().await?, target)?.ok_or_else(|| {
+            Problem::new(Exit::Refused, format!("You have no chat called “{target}”."))
+                .next(format!("`mbolo room list{}` shows your chats.", self.flag))
+        })
+    }
+
+    /// Every update from now on.
+    pub async fn updates(&self) -> Updates {
+        self.handle.updates().await
+    }
+
+    /// Ends the engine in order.
+    pub async fn close(&self) {
+        self.handle.shutdown().await;
+    }
+}
+
+impl From<Trouble> for Problem {
+    fn from(trouble: Trouble) -> Self {
+        let exit = match trouble.failure {
+            TransportFailure::NotMbolo => Exit::NotMbolo,
+            TransportFailure::Unreachable | TransportFailure::Closed => Exit::Unreachable,
+        };
+        Self { exit, what: format!("{}.", trouble.what), next: trouble.next }
+    }
+}
+
+/// A handle as people type it, checked before the cell is bothered.
+pub fn parse_handle(text: &str) -> Result<String, Problem> {
+    text.parse::<UserHandle>().map(|handle| handle.to_string()).map_err(|why| {
+        let problem = Problem::new(Exit::Refused, format!("“{text}” cannot be a handle: {why}."));
+        match why {
+            mbolo_proto::handle::InvalidHandle::Character => problem.next(
+                "Letters of other alphabets that look the same do not count; type it anew with a to z.",
+            ),
+            _ => problem.next("Examples: awa, awa.ndong, awa_2."),
+        }
+    })
+}
+
+/// An answer of the wrong kind.
+pub fn unexpected(reply: &Reply) -> Problem {
+    Problem::unexpected(format!("The client engine gave an unexpected answer: {reply:?}"))
+}
+
+fn refusal(connection: &Connection) -> Option<Problem> {
+    match connection {
+        Connection::Refused { message, .. } => {
+            Some(Problem::new(Exit::NotMbolo, format!("The cell refuses this device: {message}")))
+        }
+        Connection::Offline { reason: OfflineReason::NotMbolo, .. } => Some(
+            Problem::new(
+                Exit::NotMbolo,
+                "What answers at this address is not a Mbolo cell, or not one of this version.",
+            )
+            .next("Check the address, and update Mbolo here or there."),
+        ),
+        _ => None,
+    }
+}
+
+fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
+    let target = target.trim();
+    if let Some(chat) = chats.iter().find(|chat| chat.room == target) {
+        return Ok(Some(chat.clone()));
+    }
+    let handle = parse_handle(target).ok();
+    let by_handle = |chat: &&Chat| {
+        chat.kind == ChatKind::Direct
+            && chat.peer.as_ref().and_then(|peer| peer.handle.clone()) == handle
+            && handle.is_some()
+    };
+    if let Some(chat) = chats.iter().find(by_handle) {
+        return Ok(Some(chat.clone()));
+    }
+    if target.starts_with('@') {
+        return Ok(None);
+    }
+    let named: Vec<_> =
+        chats.iter().filter(|chat| chat.name.to_lowercase() == target.to_lowercase()).collect();
+    match named.as_slice() {
+        [] => Ok(None),
+        [chat] => Ok(Some((*chat).clone())),
+        several => {
+            let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
+            Err(Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
+                .next(format!("Say which by its id: {}", ids.join(", "))))
+        }
+    }
+}
+
+fn trusted_certificates(args: &ClientArgs, profile: &Profile) -> Result<TrustedCertificates, Problem> {
+    let kept = profile.trusted_certificates();
+    if let Some(file) = &args.trust_cert {
+        let certificates = runtime::read_certificates(file)?;
+        let pem = std::fs::read(file)?;
+        replace_file(&kept, &pem)?;
+        return Ok(certificates);
+    }
+    if kept.exists() { runtime::read_certificates(&kept) } else { Ok(TrustedCertificates::default()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use mbolo_client_api::{Member, Membership};
+
+    use super::*;
+
+    fn chat(room: &str, name: &str, handle: Option<&str>) -> Chat {
+        let peer = handle.map(|handle| Member {
+            account: "A".into(),
+            name: name.into(),
+            handle: Some(handle.into()),
+            admin: false,
+            me: false,
+        });
+        Chat {
+            room: room.into(),
+            kind: if peer.is_some() { ChatKind::Direct } else { ChatKind::Group },
+            name: name.into(),
+            peer,
+            member_count: 2,
+            unread: 0,
+            last_message: None,
+            last_activity_ms: 0,
+            membership: Membership::Member,
+            admin: false,
+            waiting: false,
+        }
+    }
+
+    #[test]
+    fn a_chat_is_found_by_id_handle_or_name() {
+        let chats = [chat("R1", "Awa Ndong", Some("awa")), chat("R2", "Family", None)];
+        let found = |target| find_known(&chats, target).map(|found| found.map(|chat| chat.room));
+        assert_eq!(found("R2"), Ok(Some("R2".into())));
+        assert_eq!(found("@Awa"), Ok(Some("R1".into())));
+        assert_eq!(found("awa"), Ok(Some("R1".into())));
+        assert_eq!(found("family"), Ok(Some("R2".into())));
+        assert_eq!(found("@family"), Ok(None));
+        assert_eq!(found("nobody"), Ok(None));
+    }
+
+    #[test]
+    fn of_two_chats_with_one_name_the_person_chooses() {
+        let chats = [chat("R1", "Family", None), chat("R2", "Family", None)];
+        let problem = find_known(&chats, "Family").unwrap_err();
+        assert!(problem.next.is_some_and(|next| next.contains("R1") && next.contains("R2")));
+    }
+
+    #[test]
+    fn a_letter_that_only_looks_right_is_explained() {
+        let problem = parse_handle("аwa").unwrap_err();
+        assert_eq!(problem.exit, Exit::Refused);
+        assert!(problem.next.is_some_and(|next| next.contains("other alphabets")));
+    }
+}

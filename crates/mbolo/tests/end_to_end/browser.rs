@@ -1,0 +1,356 @@
+//! Two people in two browsers and a third in a terminal talk in a group, and the server is killed meanwhile.
+//!
+//! Everything is found by role and accessible name, as a screen reader would. Without a browser, its driver or
+//! the web client in the binary the test says so and passes; with `MBOLO_REQUIRE_BROWSER=1` it fails.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::people::Person;
+use crate::support::{PATIENCE, Server};
+
+/// How often a page is looked at while something is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+#[test]
+fn two_browsers_and_a_terminal_talk_while_the_server_is_killed() {
+    let server = Server::start();
+    let Some(driver) = prerequisites(&server) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(story(server, &driver));
+}
+
+async fn story(mut server: Server, driver: &Driver) {
+    let mut awa = Browser::open(driver, &server, "Awa").await;
+    let bibi = Browser::open(driver, &server, "Bibi").await;
+    let chantal = Person::sign_up(&server, "chantal");
+
+    // One to one.
+    awa.press("button", "New chat").await;
+    awa.fill("Handle or link", "bibi").await;
+    awa.press("button", "Start chat").await;
+    awa.say("Mbolo, Bibi").await;
+    bibi.press("link", "Awa, 1 unread message").await;
+    bibi.sees("Mbolo, Bibi").await;
+    bibi.say("Mbolo, Awa").await;
+    awa.sees("Mbolo, Awa").await;
+    awa.is_marked("Mbolo, Bibi", "Read").await;
+    bibi.is_marked("Mbolo, Awa", "Read").await;
+
+    // A group of all three, and ticks until read.
+    awa.press("button", "New group").await;
+    awa.fill("Group name", "Family").await;
+    awa.fill("Members", "bibi, chantal").await;
+    awa.press("button", "Create group").await;
+    awa.has("button", "Group details").await;
+    bibi.press("link", "Family").await;
+    let mut listening = chantal.listen();
+    awa.say("dinner at eight").await;
+    listening.wait_for_text("dinner at eight");
+    bibi.sees("dinner at eight").await;
+    awa.is_marked("dinner at eight", "Read").await;
+    bibi.say("I bring fish").await;
+    awa.sees("I bring fish").await;
+
+    // The server dies in mid-conversation; what is typed meanwhile survives a reload.
+    awa.say("the last before the fall").await;
+    bibi.say("the last of mine").await;
+    server.kill();
+    awa.say("typed without a server").await;
+    awa.is_marked("typed without a server", "Waiting").await;
+    bibi.say("me too").await;
+    bibi.is_marked("me too", "Waiting").await;
+    awa.client.refresh().await.unwrap();
+    awa.is_marked("typed without a server", "Waiting").await;
+    awa.say("and after a reload").await;
+    server.restart();
+    for text in ["typed without a server", "and after a reload", "me too"] {
+        awa.sees(text).await;
+        bibi.sees(text).await;
+        if !listening.texts().iter().any(|(_, seen)| seen == text) {
+            listening.wait_for_text(text);
+        }
+    }
+    awa.is_marked("and after a reload", "Read").await;
+
+    // A second tab of the same browser, then without the first.
+    let first = awa.client.window().await.unwrap();
+    awa.second_tab(&server).await;
+    awa.press("link", "Family").await;
+    awa.sees("me too").await;
+    awa.say("from the second tab").await;
+    bibi.sees("from the second tab").await;
+    let second = awa.client.window().await.unwrap();
+    awa.client.switch_to_window(first).await.unwrap();
+    awa.sees("from the second tab").await;
+    awa.client.close_window().await.unwrap();
+    awa.client.switch_to_window(second).await.unwrap();
+    awa.say("and the first is closed").await;
+    bibi.sees("and the first is closed").await;
+    listening.wait_for_text("and the first is closed");
+    drop(listening);
+    chantal.send("Family", "good night");
+    awa.sees("good night").await;
+    bibi.sees("good night").await;
+
+    // All messages, once, in one order, on all three.
+    let on_chantals = chantal.history("Family");
+    let expected = [
+        "dinner at eight",
+        "I bring fish",
+        "the last before the fall",
+        "the last of mine",
+        "typed without a server",
+        "me too",
+        "and after a reload",
+        "from the second tab",
+        "and the first is closed",
+        "good night",
+    ];
+    let mut sorted: Vec<&str> = on_chantals.iter().map(|(_, text)| text.as_str()).collect();
+    let mut expected = expected.to_vec();
+    sorted.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(sorted, expected, "each once");
+    let texts: Vec<String> = on_chantals.iter().map(|(_, text)| text.clone()).collect();
+    let of = |name: &str| {
+        on_chantals.iter().filter(|(who, _)| who == name).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("awa"),
+        [
+            "dinner at eight",
+            "the last before the fall",
+            "typed without a server",
+            "and after a reload",
+            "from the second tab",
+            "and the first is closed"
+        ]
+    );
+    assert_eq!(of("bibi"), ["I bring fish", "the last of mine", "me too"]);
+    assert_eq!(awa.texts().await, texts, "as Awa sees it");
+    assert_eq!(bibi.texts().await, texts, "as Bibi sees it");
+    awa.client.close().await.unwrap();
+    bibi.client.close().await.unwrap();
+}
+
+/// A person's browser with a profile of its own.
+struct Browser {
+    client: Client,
+    name: &'static str,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens the page and signs up. The handle is the name in small letters.
+    async fn open(driver: &Driver, server: &Server, name: &'static str) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let options = json!({
+            "args": [
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
+                "--disable-gpu",
+                "--lang=en",
+                "--window-size=1200,1600",
+                format!("--user-data-dir={}", profile.path().display()),
+            ],
+            "prefs": { "intl.accept_languages": "en" },
+        });
+        let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&driver.url)
+            .await
+            .expect("a browser");
+        let browser = Self { client, name, _profile: profile };
+        browser.client.goto(&server.url).await.unwrap();
+        browser.fill("Handle", &name.to_lowercase()).await;
+        browser.fill("Your name", name).await;
+        browser.press("button", "Create account").await;
+        browser.has("button", "New chat").await;
+        browser
+    }
+
+    async fn second_tab(&mut self, server: &Server) {
+        let tab = self.client.new_window(true).await.unwrap();
+        self.client.switch_to_window(tab.handle).await.unwrap();
+        self.client.goto(&server.url).await.unwrap();
+    }
+
+    /// Sends a text from the open conversation.
+    async fn say(&self, text: &str) {
+        self.fill("Message", text).await;
+        self.press("button", "Send").await;
+        self.sees(text).await;
+    }
+
+    /// Waits until a message with this text is in the log.
+    async fn sees(&self, text: &str) {
+        self.until(&format!("“{text}” in the conversation"), async || {
+            self.texts().await.iter().any(|seen| seen == text).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the message's name says that it has come so far.
+    async fn is_marked(&self, text: &str, state: &str) {
+        self.until(&format!("“{text}” marked {state}"), async || {
+            let messages = self.messages().await;
+            let name = messages.iter().find(|(_, seen)| seen == text).map(|(name, _)| name.clone())?;
+            name.ends_with(&format!(", {state}")).then_some(())
+        })
+        .await;
+    }
+
+    async fn texts(&self) -> Vec<String> {
+        self.messages().await.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Accessible name and text of every message on the page, in order.
+    async fn messages(&self) -> Vec<(String, String)> {
+        const SCRIPT: &str = "return [...document.querySelectorAll('[role=log][aria-label=Messages] article')]
+            .map(a => [a.getAttribute('aria-label') || '', (a.querySelector('p.text') || {}).textContent || '']);";
+        let found = self.client.execute(SCRIPT, Vec::new()).await.unwrap_or(Value::Null);
+        serde_json::from_value(found).unwrap_or_default()
+    }
+
+    /// Waits until there is something with this role and name.
+    async fn has(&self, role: &str, name: &str) -> Element {
+        self.until(&format!("{role} “{name}”"), async || self.find(role, name).await).await
+    }
+
+    async fn press(&self, role: &str, name: &str) {
+        self.until(&format!("{role} “{name}” to press"), async || {
+            // The page may have been drawn anew between finding and pressing.
+            self.find(role, name).await?.click().await.ok()
+        })
+        .await;
+    }
+
+    /// Types into the textbox with this name.
+    async fn fill(&self, name: &str, text: &str) {
+        self.until(&format!("textbox “{name}” to fill"), async || {
+            let field = self.find("textbox", name).await?;
+            let typed = field.prop("value").await.ok()??;
+            if !typed.is_empty() {
+                field.clear().await.ok()?;
+            }
+            field.send_keys(text).await.ok()?;
+            (field.prop("value").await.ok()?? == text).then_some(())
+        })
+        .await;
+    }
+
+    /// The visible element with this role and accessible name; what lies over the page comes first.
+    async fn find(&self, role: &str, name: &str) -> Option<Element> {
+        const SCRIPT: &str = "
+            const [role, name] = arguments;
+            const kinds = { button: 'button, [role=button]', link: 'a[href]', textbox: 'input:not([type=checkbox]), textarea' };
+            const named = e => {
+                if (e.hasAttribute('aria-label')) return e.getAttribute('aria-label');
+                const labels = [...(e.labels || [])].map(l => l.textContent).join(' ');
+                return labels || e.textContent;
+            };
+            const place = document.querySelector('dialog[open]') || document;
+            const found = [...place.querySelectorAll(kinds[role])]
+                .find(e => e.checkVisibility() && !e.closest('[inert]') && named(e).trim() === name);
+            if (!found) return null;
+            found.setAttribute('data-test-found', '');
+            for (const other of document.querySelectorAll('[data-test-found]'))
+                if (other !== found) other.removeAttribute('data-test-found');
+            return true;";
+        let found = self.client.execute(SCRIPT, vec![json!(role), json!(name)]).await.ok()?;
+        if found.is_null() {
+            return None;
+        }
+        self.client.find(Locator::Css("[data-test-found]")).await.ok()
+    }
+
+    /// Looks until there is what is waited for; tells what the page shows if it does not come.
+    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let shown = self.client.execute("return document.body.innerText", Vec::new()).await;
+        panic!(
+            "{} waited for {what}; the page shows\n{shown:?}\nmessages: {:?}",
+            self.name,
+            self.messages().await
+        );
+    }
+}
+
+/// A running chromedriver. Its browsers end with it.
+struct Driver {
+    child: Child,
+    url: String,
+}
+
+impl Driver {
+    fn start() -> std::io::Result<Self> {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = lines
+            .by_ref()
+            .find_map(|line| {
+                let rest = line.split("successfully on port ").nth(1)?;
+                rest.trim_end_matches('.').trim().parse::<u16>().ok()
+            })
+            .ok_or_else(|| std::io::Error::other("chromedriver does not say its port"))?;
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, url: format!("http://127.0.0.1:{port}") })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The whole group: a driver that is killed leaves its browsers behind.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.child.id())]).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the test needs, or why it cannot be.
+fn prerequisites(server: &Server) -> Option<Driver> {
+    let missing = if !serves_web_client(server) {
+        "the binary was built without the web client (cargo xtask web)".to_owned()
+    } else {
+        match Driver::start() {
+            Ok(driver) => return Some(driver),
+            Err(error) => format!("chromedriver does not start: {error}"),
+        }
+    };
+    let required = std::env::var("MBOLO_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
+    assert!(!required, "the browser test cannot run: {missing}");
+    eprintln!("the browser test did not run: {missing}");
+    None
+}
+
+fn serves_web_client(server: &Server) -> bool {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut page = Vec::new();
+    let _ = stream.read_to_end(&mut page);
+    let page = String::from_utf8_lossy(&page);
+    page.starts_with("HTTP/1.1 200") && page.contains("<script")
+}

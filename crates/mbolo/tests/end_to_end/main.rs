@@ -1,0 +1,11 @@
+//! The real binary, from outside: servers and people as processes of their own, as on anyone's machine.
+//!
+//! Tests wait for what is printed, never for time to pass; every wait has an end.
+
+mod browser;
+mod faults;
+mod people;
+mod refusals;
+mod serving;
+mod support;
+mod talking;

@@ -1,0 +1,118 @@
+//! What goes wrong says so clearly, says what to do, and has its own exit code.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use crate::people::Person;
+use crate::support::Server;
+
+#[test]
+fn an_address_where_nobody_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let refused = Person::without_account(&url, "awa").create(&[]).refused(4);
+    assert!(refused.contains("does not answer") && refused.contains(&url), "{refused}");
+}
+
+#[test]
+fn an_address_where_something_else_answers() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request);
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello");
+        }
+    });
+    let refused = Person::without_account(&url, "awa").create(&[]).refused(5);
+    assert!(refused.contains("not a Mbolo cell"), "{refused}");
+}
+
+#[test]
+fn an_address_that_is_none() {
+    let refused = Person::without_account("127.0.0.1:8100", "awa").create(&[]).refused(2);
+    assert!(refused.contains("http://127.0.0.1:8100"), "says how it is written: {refused}");
+    Person::without_account("ftp://cell.example", "awa").create(&[]).refused(2);
+}
+
+#[test]
+fn https_where_the_cell_speaks_http() {
+    let server = Server::start();
+    let url = server.url.replace("http://", "https://");
+    let refused = Person::without_account(&url, "awa").create(&[]).refused(5);
+    assert!(refused.contains("TLS"), "{refused}");
+}
+
+#[test]
+fn a_handle_that_is_taken_wrong_or_only_looks_right() {
+    let server = Server::start();
+    let _awa = Person::sign_up(&server, "awa");
+    let taken = Person::without_account(&server.url, "awa").create(&[]).refused(3);
+    assert!(taken.contains("taken"), "{taken}");
+    for wrong in ["aw", "1awa", "awa..b", "awa ndong", "a-w-a"] {
+        let refused = Person::without_account(&server.url, wrong).create(&[]).refused(3);
+        assert!(refused.contains("cannot be a handle"), "{refused}");
+    }
+    let homoglyph = Person::without_account(&server.url, "aw\u{430}").create(&[]).refused(3);
+    assert!(homoglyph.contains("other alphabets"), "{homoglyph}");
+}
+
+#[test]
+fn after_a_refusal_the_same_profile_can_try_another_handle() {
+    let server = Server::start();
+    let _awa = Person::sign_up(&server, "awa");
+    let mut other = Person::without_account(&server.url, "awa");
+    other.create(&[]).refused(3);
+    other.handle = "awa2".into();
+    other.create(&[]).ok();
+    assert!(other.run(&["account", "show"]).ok().contains("@awa2"));
+}
+
+#[test]
+fn a_second_account_in_one_profile() {
+    let server = Server::start();
+    let mut awa = Person::sign_up(&server, "awa");
+    awa.handle = "awa2".into();
+    let refused = awa.create(&[]).refused(3);
+    assert!(refused.contains("--profile"), "{refused}");
+}
+
+#[test]
+fn a_handle_nobody_has() {
+    let server = Server::start();
+    let awa = Person::sign_up(&server, "awa");
+    let unknown = awa.run(&["send", "@nobody", "hello"]).refused(3);
+    assert!(unknown.contains("spelling"), "{unknown}");
+    awa.run(&["send", "No such group", "hello"]).refused(3);
+    awa.run(&["room", "show", "nothing"]).refused(3);
+}
+
+#[test]
+fn a_profile_without_an_account() {
+    let server = Server::start();
+    let nobody = Person::without_account(&server.url, "awa");
+    for args in [&["send", "@awa", "hello"][..], &["listen"], &["room", "list"], &["account", "show"]] {
+        let refused = nobody.run(args).refused(6);
+        assert!(refused.contains("mbolo account create"), "{refused}");
+    }
+}
+
+#[test]
+fn a_profile_that_another_process_uses() {
+    let server = Server::start();
+    let awa = Person::sign_up(&server, "awa");
+    let _listening = awa.listen();
+    let refused = awa.run(&["room", "list"]).refused(7);
+    assert!(refused.contains("in use"), "{refused}");
+}
+
+#[test]
+fn chat_without_a_terminal() {
+    let server = Server::start();
+    let refused = Person::sign_up(&server, "awa").run(&["chat"]).refused(2);
+    assert!(refused.contains("mbolo listen --json"), "{refused}");
+}

@@ -1,0 +1,119 @@
+//! A cell on this machine: ports, directories, certificates, invites.
+
+use std::net::{SocketAddr, TcpListener};
+
+use crate::people::{Person, run};
+use crate::support::{Server, mbolo};
+
+#[test]
+fn a_port_that_is_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start();
+    let mut command = mbolo();
+    let dir = tempfile::tempdir().unwrap();
+    command
+        .args(["serve", "--listen", &taken.local_addr().unwrap().to_string(), "--data"])
+        .arg(dir.path().join("data"));
+    let refused = run(command, "").refused(7);
+    assert!(refused.contains("already in use") && refused.contains("--listen"), "{refused}");
+    drop(server);
+}
+
+#[test]
+fn two_servers_on_one_directory() {
+    let server = Server::start();
+    let second = server.command(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let refused = run(second, "").refused(7);
+    assert!(refused.contains("another server") && refused.contains("--data"), "{refused}");
+}
+
+#[test]
+fn a_setting_that_is_wrong() {
+    let mut command = mbolo();
+    command.args(["serve", "--listen", "here"]);
+    let refused = run(command, "");
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("--listen") && refused.err.contains("here"), "{}", refused.err);
+    let mut command = mbolo();
+    command.args(["serve", "--config", "no-such-file.toml"]);
+    let refused = run(command, "").refused(2);
+    assert!(refused.contains("no-such-file.toml"), "{refused}");
+}
+
+#[test]
+fn a_cell_for_the_invited() {
+    let server = Server::start_with(&["--signup", "invite"]);
+    let stranger = Person::without_account(&server.url, "stranger");
+    let refused = stranger.create(&[]).refused(3);
+    assert!(refused.contains("--invite"), "{refused}");
+    stranger.create(&["--invite", "made-up"]).refused(3);
+    let mut invite = mbolo();
+    invite.args(["invite", "--data"]).arg(server.data());
+    let code = run(invite, "").ok();
+    stranger.create(&["--invite", code.trim()]).ok();
+    let again = Person::without_account(&server.url, "again");
+    again.create(&["--invite", code.trim()]).refused(3);
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_trusted_on_first_use_only() {
+    let mut server = Server::start_with(&["--tls", "generated"]);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let awa = Person::without_account(&server.url, "awa");
+    let first = awa.create(&[]);
+    assert!(first.err.contains("fingerprint"), "{first:?}");
+    first.ok();
+    let bibi = Person::sign_up(&server, "bibi");
+    let again = awa.run(&["send", "@bibi", "Mbolo"]);
+    assert!(!again.err.contains("fingerprint"), "{again:?}");
+    again.ok();
+    bibi.sync();
+
+    // Someone else at the same address, with another certificate.
+    server.kill();
+    let mut impostor = Server::start_with(&["--tls", "generated"]);
+    impostor.kill();
+    impostor.address = server.address;
+    impostor.restart();
+    let refused = awa.run(&["send", "@bibi", "secret", "--timeout", "20"]).refused(5);
+    assert!(refused.contains("certificate") && refused.contains("not trusted"), "{refused}");
+}
+
+#[test]
+fn a_given_certificate_is_the_only_one_trusted() {
+    let server = Server::start_with(&["--tls", "generated"]);
+    let certificate = find_certificate(&server.data());
+    let awa = Person::without_account(&server.url, "awa");
+    let created = awa.create(&["--trust-cert", certificate.to_str().unwrap()]);
+    assert!(!created.err.contains("fingerprint"), "{created:?}");
+    created.ok();
+    awa.sync();
+    let other = Server::start_with(&["--tls", "generated"]);
+    let moved = awa.run(&["listen", "--until-idle", "--timeout", "20", "--cell", &other.url]);
+    moved.refused(5);
+}
+
+fn find_certificate(data: &std::path::Path) -> std::path::PathBuf {
+    std::fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("BEGIN CERTIFICATE")))
+        .expect("a certificate in the data directory")
+}
+
+#[test]
+fn help_and_completions_work_without_anything_else() {
+    let mut help = mbolo();
+    help.arg("--help");
+    let help = run(help, "").ok();
+    for command in
+        ["chat", "send", "listen", "room", "account", "serve", "invite", "bench", "completions", "Examples:"]
+    {
+        assert!(help.contains(command), "{command} in\n{help}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let mut completions = mbolo();
+        completions.args(["completions", shell]);
+        assert!(run(completions, "").ok().contains("mbolo"));
+    }
+}
