@@ -82,9 +82,6 @@ fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Probl
         let next = match &error {
             OpenError::InUse => "End the other program first.",
             OpenError::TooNew { .. } => "Install the newest version of Mbolo.",
-            OpenError::InUse => {
-                "Close the other program that uses this profile, or give each its own --profile."
-            }
             OpenError::Storage(_) => "Make room on the disk and check that you may write to the profile.",
             OpenError::Damaged(_) => {
                 "Keep the directory, make a new profile and get the account back with: mbolo account recover"
