@@ -36,15 +36,15 @@ impl World {
             (58..66, Some(chat)) => self.react(person, &chat),
             (66..72, Some(chat)) => self.edit(person, &chat),
             (72..75, Some(chat)) => self.delete(person, &chat),
-            (75..83, Some(chat)) => self.ask(person, Request::MarkRead { room: chat.room }, None),
+            (75..83, Some(chat)) => self.ask(person, Request::MarkRead { room: chat.room }),
             (83..87, Some(chat)) => {
                 let active = self.people[person].random.chance(0.5);
-                self.ask(person, Request::SetTyping { room: chat.room, active }, None)
+                self.ask(person, Request::SetTyping { room: chat.room, active })
             }
             (87..99, Some(chat)) if chat.kind == ChatKind::Group => self.govern(person, &chat),
             (99.., Some(_)) => {
                 let name = format!("Person {person}, {}", self.people[person].random.below(100));
-                self.ask(person, Request::SetName { name }, None)
+                self.ask(person, Request::SetName { name })
             }
             (_, Some(chat)) => self.say(person, &chat),
         }
@@ -70,7 +70,7 @@ impl World {
             let when = self.people[person].random.below(50);
             self.queue.after(when, What::Greet { person: other, other: person });
         }
-        self.ask(person, Request::StartChat { handle: Person::handle(other) }, None)
+        self.ask(person, Request::StartChat { handle: Person::handle(other) })
     }
 
     fn found(&mut self, person: usize) -> Result<(), Breach> {
@@ -81,14 +81,14 @@ impl World {
             }
         }
         let name = format!("Group {}", self.people[person].random.below(1_000));
-        self.ask(person, Request::CreateGroup { name, handles }, None)
+        self.ask(person, Request::CreateGroup { name, handles })
     }
 
     fn say(&mut self, person: usize, chat: &Chat) -> Result<(), Breach> {
         // A text that failed is tried again, as the button in front of one's eyes suggests.
         let failed = self.own_message(person, chat, |message| message.state == Some(MessageState::Failed));
         if let Some(message) = failed {
-            return self.ask(person, Request::Retry { room: chat.room.clone(), message }, None);
+            return self.ask(person, Request::Retry { room: chat.room.clone(), message });
         }
         let reply_to = if self.people[person].random.chance(0.25) {
             self.some_message(person, chat, |message| matches!(message.body, Body::Text { .. }))
@@ -101,7 +101,7 @@ impl World {
             let words = text.words("a few words of no great importance");
             let request =
                 Request::SendText { room: chat.room.clone(), text: words, reply_to: reply_to.clone() };
-            self.ask(person, request, Some(text))?;
+            self.ask(person, request)?;
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ impl World {
         let text = self.some_message(person, chat, |message| matches!(message.body, Body::Text { .. }));
         let Some(message) = text else { return self.say(person, chat) };
         let emoji = ["👍", "❤", ""][self.people[person].random.below(3) as usize].to_owned();
-        self.ask(person, Request::React { room: chat.room.clone(), message, emoji }, None)
+        self.ask(person, Request::React { room: chat.room.clone(), message, emoji })
     }
 
     fn edit(&mut self, person: usize, chat: &Chat) -> Result<(), Breach> {
@@ -127,13 +127,13 @@ impl World {
         let Some(Body::Text { text }) = shown.map(|message| &message.body) else { return Ok(()) };
         let Some(id) = TextId::of_words(text) else { return Ok(()) };
         let text = id.words(&format!("other words, {}", self.people[person].random.below(1_000)));
-        self.ask(person, Request::Edit { room: chat.room.clone(), message, text }, None)
+        self.ask(person, Request::Edit { room: chat.room.clone(), message, text })
     }
 
     fn delete(&mut self, person: usize, chat: &Chat) -> Result<(), Breach> {
         let text = self.own_message(person, chat, |message| matches!(message.body, Body::Text { .. }));
         let Some(message) = text else { return self.say(person, chat) };
-        self.ask(person, Request::Delete { room: chat.room.clone(), message }, None)
+        self.ask(person, Request::Delete { room: chat.room.clone(), message })
     }
 
     /// Changes a group, if one may; leaving is for everybody.
@@ -156,7 +156,7 @@ impl World {
             }
             _ => return self.say(person, chat),
         };
-        self.ask(person, request, None)
+        self.ask(person, request)
     }
 
     fn some_message(

@@ -28,7 +28,6 @@ pub struct Ledger {
     membership: BTreeMap<(RoomId, AccountId), Vec<Stay>>,
     marks: BTreeMap<(RoomId, AccountId), VersionVector>,
     acknowledged: usize,
-    refusals: BTreeMap<&'static str, u64>,
 }
 
 /// An account's time in a room, in virtual time at the cell.
@@ -106,8 +105,8 @@ impl Ledger {
                 Ok(())
             }
             (Some(server_frame::Body::FeedPush(push)), _) => self.pushed(push),
-            (Some(server_frame::Body::Marks(marks)), _) => self.marks(now_ms, marks),
-            (Some(server_frame::Body::Error(error)), asked) => self.refused(error, asked.is_some()),
+            (Some(server_frame::Body::Marks(marks)), _) => self.marks(marks),
+            (Some(server_frame::Body::Error(error)), asked) => refused(error, asked.is_some()),
             _ => Ok(()),
         }
     }
@@ -179,11 +178,6 @@ impl Ledger {
         self.commits.len()
     }
 
-    /// How often the cell refused something, by the code's name.
-    pub fn refusals(&self) -> &BTreeMap<&'static str, u64> {
-        &self.refusals
-    }
-
     /// Looks at every room again: an acknowledgement may have been lost in a crash of the cell.
     pub fn look_into_rooms(&mut self, now_ms: u64, disk: &SimDisk) {
         let rooms = disk.peek(|store| {
@@ -210,21 +204,10 @@ impl Ledger {
             )),
             Some(_) => Ok(()),
             None => {
-                if seq > 1 && origin != Origin::COMMITS && seq > self.head(feed, origin) + 1_000_000 {
-                    return Err((
-                        Oracle::Sound,
-                        format!("entry {seq} of {origin:?} in {feed:?} leaves a hole"),
-                    ));
-                }
                 self.entries.insert((feed, origin, seq), payload);
                 Ok(())
             }
         }
-    }
-
-    fn head(&self, feed: FeedId, origin: Origin) -> u64 {
-        let entries = self.entries.range((feed, origin, 0)..=(feed, origin, u64::MAX));
-        entries.last().map_or(0, |((_, _, seq), _)| *seq)
     }
 
     fn pushed(&mut self, push: &wire::FeedPush) -> Result<(), Breach> {
@@ -237,7 +220,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn marks(&mut self, _now_ms: u64, marks: &wire::Marks) -> Result<(), Breach> {
+    fn marks(&mut self, marks: &wire::Marks) -> Result<(), Breach> {
         let Ok(room) = RoomId::try_from(marks.room_id.as_ref()) else {
             return Err((Oracle::Sound, "the cell pushes marks of no room".to_owned()));
         };
@@ -262,27 +245,6 @@ impl Ledger {
         Ok(())
     }
 
-    fn refused(&mut self, error: &wire::Error, was_asked: bool) -> Result<(), Breach> {
-        *self.refusals.entry(error.code().as_str_name()).or_default() += 1;
-        match error.code() {
-            ErrorCode::Malformed
-            | ErrorCode::UnsupportedVersion
-            | ErrorCode::NotAuthenticated
-            | ErrorCode::BadSignature
-            | ErrorCode::TooLarge
-            | ErrorCode::Internal
-            | ErrorCode::Unspecified => {
-                let what = format!(
-                    "the cell answers an honest device with {}: {} (asked: {was_asked})",
-                    error.code().as_str_name(),
-                    error.message
-                );
-                Err((Oracle::Sound, what))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn look_who_is_in(&mut self, now_ms: u64, room: RoomId, disk: &SimDisk) {
         let accounts: Vec<AccountId> = self.accounts.iter().copied().collect();
         for account in accounts {
@@ -303,6 +265,27 @@ impl Ledger {
                 _ => {}
             }
         }
+    }
+}
+
+/// What no honest device may ever be told.
+fn refused(error: &wire::Error, was_asked: bool) -> Result<(), Breach> {
+    match error.code() {
+        ErrorCode::Malformed
+        | ErrorCode::UnsupportedVersion
+        | ErrorCode::NotAuthenticated
+        | ErrorCode::BadSignature
+        | ErrorCode::TooLarge
+        | ErrorCode::Internal
+        | ErrorCode::Unspecified => {
+            let what = format!(
+                "the cell answers an honest device with {}: {} (asked: {was_asked})",
+                error.code().as_str_name(),
+                error.message
+            );
+            Err((Oracle::Sound, what))
+        }
+        _ => Ok(()),
     }
 }
 

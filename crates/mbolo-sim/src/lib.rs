@@ -8,7 +8,10 @@
 //! `cargo run -p mbolo-sim -- --seeds 1000` plays many.
 
 mod act;
+mod bugs;
 mod cell_node;
+mod cell_side;
+mod device_side;
 mod failure;
 mod faults;
 mod heal;
@@ -20,6 +23,7 @@ mod queue;
 mod random;
 mod trace;
 mod view;
+mod wire_side;
 mod world;
 
 use mbolo_proto::wire;

@@ -58,8 +58,6 @@ pub struct Crash {
 pub struct Asked {
     /// What was asked.
     pub request: Request,
-    /// The text it sends, if it does.
-    pub text: Option<TextId>,
     /// When.
     pub at_ms: u64,
 }
@@ -142,10 +140,10 @@ impl Person {
     }
 
     /// The input that asks the engine for something.
-    pub fn ask(&mut self, now_ms: u64, request: Request, text: Option<TextId>) -> Input {
+    pub fn ask(&mut self, now_ms: u64, request: Request) -> Input {
         let id = self.next_call;
         self.next_call += 1;
-        self.calls.insert(id, Asked { request: request.clone(), text, at_ms: now_ms });
+        self.calls.insert(id, Asked { request: request.clone(), at_ms: now_ms });
         Input::Call(Call { id, request })
     }
 

@@ -27,6 +27,13 @@ impl Trace {
         }
     }
 
+    /// More about what happened, for readers only: it is no part of the hash.
+    pub fn detail(&mut self, what: fmt::Arguments<'_>) {
+        if self.print {
+            eprintln!("          {what}");
+        }
+    }
+
     /// Bytes that went somewhere; their length is printed.
     pub fn bytes(&mut self, now_ms: u64, what: fmt::Arguments<'_>, bytes: &[u8]) {
         self.hasher.update(bytes);

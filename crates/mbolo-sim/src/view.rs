@@ -90,18 +90,6 @@ impl View {
         self.messages.get(room)?.get(id)
     }
 
-    /// The texts of a room that are shown, oldest first.
-    pub fn texts_of(&self, room: &str) -> Vec<(TextId, &Message)> {
-        let mut texts: Vec<_> = self
-            .texts
-            .iter()
-            .filter(|((of_room, _), _)| of_room == room)
-            .filter_map(|((_, text), id)| Some((*text, self.messages.get(room)?.get(id)?)))
-            .collect();
-        texts.sort_by_key(|(text, message)| (message.position, *text));
-        texts
-    }
-
     /// The person looks anew, after a restart: what the engine has stored now. What was shown before must still
     /// be there, no less far than it was.
     pub fn reload(&mut self, chats: Vec<Chat>, messages: Vec<(String, Vec<Message>)>) -> Result<(), Breach> {
