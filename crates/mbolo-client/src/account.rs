@@ -75,9 +75,9 @@ impl Client {
     }
 
     pub(crate) fn recover(&mut self, id: u64, phrase: &str, name: &str) -> Result<(), Fault> {
-        let entropy = phrase
-            .to_lowercase()
-            .parse::<Mnemonic>()
+        // The words are English, so ASCII: there is nothing to normalise, and the tables for it, which are larger than
+        // the words, stay out of the browser's WASM.
+        let entropy = Mnemonic::parse_in_normalized(bip39::Language::English, &phrase.to_lowercase())
             .ok()
             .and_then(|mnemonic| <[u8; 32]>::try_from(mnemonic.to_entropy().as_slice()).ok());
         let Some(entropy) = entropy else {

@@ -223,22 +223,31 @@ impl Client {
 
     /// Raises the states of own messages to what the marks say.
     pub(crate) fn raise_states(&mut self, room: &Room) -> Result<(), Fault> {
-        let unfinished: Vec<(MessageKey, Origin, u64, i64)> = {
-            let mut statement = self.db.prepare_cached(
-                "SELECT key, origin, seq, state FROM messages WHERE room = ?1 AND state BETWEEN 2 AND 3
-                 ORDER BY position, key",
-            )?;
-            statement
-                .query_map([room.id.0], |row| {
-                    Ok((
-                        MessageKey(row.get(0)?),
-                        Origin(row.get(1)?),
-                        row.get::<_, i64>(2)? as u64,
-                        row.get(3)?,
-                    ))
-                })?
-                .collect::<Result<_, _>>()?
-        };
+        let unfinished = self.unfinished(room.id, None)?;
+        self.raise(room, unfinished)
+    }
+
+    /// The same for one message that was just accepted: the others' marks have not changed since, and with
+    /// somebody away for weeks there can be thousands of others.
+    pub(crate) fn raise_state(&mut self, room: &Room, key: MessageKey) -> Result<(), Fault> {
+        let unfinished = self.unfinished(room.id, Some(key))?;
+        self.raise(room, unfinished)
+    }
+
+    /// Own messages that not everybody has seen: all of a room, or one.
+    fn unfinished(&self, room: RoomId, key: Option<MessageKey>) -> Result<Vec<Unfinished>, Fault> {
+        let which = if key.is_some() { "AND key = ?2" } else { "AND ?2 IS NULL" };
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT key, origin, seq, state FROM messages WHERE room = ?1 {which} AND state BETWEEN 2 AND 3
+             ORDER BY position, key"
+        ))?;
+        let rows = statement.query_map((room.0, key.map(|key| key.0)), |row| {
+            Ok((MessageKey(row.get(0)?), Origin(row.get(1)?), row.get::<_, i64>(2)? as u64, row.get(3)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn raise(&mut self, room: &Room, unfinished: Vec<Unfinished>) -> Result<(), Fault> {
         if unfinished.is_empty() {
             return Ok(());
         }
@@ -397,6 +406,9 @@ impl Client {
 fn cipher(key: &[u8; 32]) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(Key::from_slice(key))
 }
+
+/// Key, origin, seq and state of an own message.
+type Unfinished = (MessageKey, Origin, u64, i64);
 
 /// Marks wait this long for others to go with them.
 const COALESCE_MS: u64 = 200;

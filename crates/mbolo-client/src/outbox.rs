@@ -196,7 +196,7 @@ impl Client {
                 state_code(MessageState::Sent),
             ))?;
         self.message_changed(room.id, MessageKey(key));
-        self.raise_states(room)
+        self.raise_state(room, MessageKey(key))
     }
 
     pub(crate) fn on_publish_refused(
