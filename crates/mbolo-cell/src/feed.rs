@@ -3,7 +3,7 @@
 //! A feed's state is a cache of the store and can be dropped at any time; its followers cannot. What a batch
 //! appends waits in [`Fresh`] until the batch is durable, and is fanned out from there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use mbolo_proto::policy::Policy;
@@ -33,6 +33,9 @@ pub(crate) struct Follower {
     pub slot: Slot,
     /// Stands at the end, so that new entries are pushed from memory; else its session says where it stands.
     pub at_end: bool,
+    /// Has published something new here, so that nothing it publishes from now on was stored before: a device
+    /// sends again what was not answered first, and in order, and the store always holds the first part of it.
+    pub settled: bool,
 }
 
 /// What the store says about a feed.
@@ -42,10 +45,20 @@ pub(crate) struct FeedState {
     pub own: u64,
     /// Entries under other origins, ascending.
     pub others: Vec<(Origin, u64)>,
+    /// The newest own entries, so that one that is repeated at once is recognised without asking the store.
+    pub recent: VecDeque<Recent>,
     /// The day for which retention was noted last, of own entries and of commits.
     pub noted_days: [u64; 2],
     /// What a room has besides.
     pub room: Option<Room>,
+}
+
+/// An entry that was appended a short while ago.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recent {
+    pub id: [u8; 16],
+    pub seq: u64,
+    pub received_at_ms: u64,
 }
 
 /// A room's state.
@@ -113,12 +126,20 @@ pub(crate) struct Feeds {
     free: Vec<FeedIndex>,
     by_id: HashMap<FeedId, FeedIndex>,
     /// Feeds in the order the cache looks at them.
-    clock: std::collections::VecDeque<FeedIndex>,
+    clock: VecDeque<FeedIndex>,
     /// Feeds that this batch appended to, in order.
     pub dirty: Vec<FeedIndex>,
 }
 
 impl FeedState {
+    /// Remembers an entry for a while.
+    pub fn remember(&mut self, recent: Recent) {
+        if self.recent.len() == RECENT_ENTRIES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(recent);
+    }
+
     /// Where the feed ends.
     pub fn head(&self, own_origin: Origin) -> VersionVector {
         let commits = self.room.as_ref().map_or(0, |room| room.epoch);
@@ -161,7 +182,7 @@ impl Feed {
     pub fn follow(&mut self, slot: Slot, at_end: bool) {
         match self.followers.binary_search_by_key(&slot, |follower| follower.slot) {
             Ok(index) => self.followers[index].at_end = at_end,
-            Err(index) => self.followers.insert(index, Follower { slot, at_end }),
+            Err(index) => self.followers.insert(index, Follower { slot, at_end, settled: false }),
         }
     }
 
@@ -251,6 +272,9 @@ impl Feeds {
         }
     }
 }
+
+/// Entries of a feed that are remembered: about what one device sends without waiting.
+const RECENT_ENTRIES: usize = 32;
 
 /// Feeds that the cache looks at in one batch, so that a full cache costs no batch more than this.
 const LOOKS_PER_BATCH: usize = 64;

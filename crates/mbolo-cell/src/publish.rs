@@ -1,5 +1,7 @@
-//! Publishing: the hot path. One lookup for the room, one for the entry's id, two writes, no copies but one.
+//! Publishing: the hot path. One lookup for the room, two writes, one copy; the store is read only for the first
+//! publish of a session to a room, which may be one that was sent before.
 
+use bytes::Bytes;
 use mbolo_engine::{Engine, keys};
 use mbolo_proto::wire::{self, EntryKind, ErrorCode, server_frame::Body};
 use mbolo_proto::{EntryId, FeedId, RoomId, limits};
@@ -8,7 +10,7 @@ use prost::Message;
 use crate::Cell;
 use crate::cell::Out;
 use crate::failure::{Failure, busy, malformed, refused};
-use crate::feed::{FeedIndex, Fresh, Mover};
+use crate::feed::{FeedIndex, Fresh, Mover, Recent};
 use crate::frames::{self, EPOCH_BYTES};
 use crate::records::{self, EntryPosition};
 use crate::rooms::not_loaded;
@@ -71,13 +73,14 @@ impl<E: Engine> Cell<E> {
         if let Err(wait) = session.publishes.take(self.now_ms, rate, burst) {
             return Err(busy("too many publishes from this device", wait));
         }
-        let id = entry_key(FeedId::Room(room), &publish.payload);
-        if let Some(stored) = self.load(&id)? {
-            return self.answer_repeated(slot, request_id, &stored);
+        let id = short_id(&publish.payload);
+        if let Some(position) = self.earlier_position(slot, feed, room, id)? {
+            self.answer_repeated(slot, request_id, position);
+            return Ok(());
         }
         self.check_writable()?;
 
-        let (seq, index) = self.append_entry(feed, &id, kind, &publish.payload)?;
+        let (seq, index) = self.append_entry(feed, id, kind, &publish.payload)?;
         self.count_own_delivery(slot, feed, seq);
         if let Some(batch) = self.feeds.get_mut(feed).and_then(|feed| feed.batch.as_mut())
             && !batch.movers.iter().any(|mover| mover.slot == slot)
@@ -93,27 +96,52 @@ impl<E: Engine> Cell<E> {
         Ok(())
     }
 
-    fn answer_repeated(&mut self, slot: Slot, request_id: u64, stored: &[u8]) -> Result<(), Failure> {
-        let position: EntryPosition = records::read("entry id", stored)?;
+    /// Where the same payload was stored before, if it was.
+    fn earlier_position(
+        &mut self,
+        slot: Slot,
+        feed: FeedIndex,
+        room: RoomId,
+        id: [u8; 16],
+    ) -> Result<Option<EntryPosition>, Failure> {
+        let followed = self.feeds.get_mut(feed).ok_or_else(not_loaded)?;
+        if let Some(state) = &followed.state
+            && let Some(recent) = state.recent.iter().find(|recent| recent.id == id)
+        {
+            let (seq, received_at_ms) = (recent.seq, recent.received_at_ms);
+            return Ok(Some(EntryPosition { origin: Bytes::new(), seq, received_at_ms }));
+        }
+        let follower = followed.follower(slot);
+        if follower.is_some_and(|at| followed.followers[at].settled) {
+            return Ok(None);
+        }
+        if let Some(stored) = self.load(&keys::ENTRY_ID.key(&(FeedId::Room(room), id)))? {
+            return records::read("entry id", &stored).map(Some);
+        }
+        if let (Some(at), Some(followed)) = (follower, self.feeds.get_mut(feed)) {
+            followed.followers[at].settled = true;
+        }
+        Ok(None)
+    }
+
+    fn answer_repeated(&mut self, slot: Slot, request_id: u64, position: EntryPosition) {
         let origin = if position.origin.is_empty() { self.origin_bytes.clone() } else { position.origin };
         self.stats.publishes_repeated += 1;
         let published =
             wire::Published { origin, seq: position.seq, received_at_ms: position.received_at_ms };
         self.send(slot, request_id, Body::Published(published));
-        Ok(())
     }
 
     /// Appends to a feed under the cell's own origin.
     pub(crate) fn append(&mut self, feed: FeedIndex, kind: EntryKind, payload: &[u8]) -> Result<(), Failure> {
-        let id = self.feeds.get(feed).map(|feed| entry_key(feed.id, payload)).ok_or_else(not_loaded)?;
-        self.append_entry(feed, &id, kind, payload).map(|_| ())
+        self.append_entry(feed, short_id(payload), kind, payload).map(|_| ())
     }
 
     /// Gives the entry's seq and its place among what the batch appended to the feed.
     fn append_entry(
         &mut self,
         feed: FeedIndex,
-        id: &keys::Key,
+        id: [u8; 16],
         kind: EntryKind,
         payload: &[u8],
     ) -> Result<(u64, usize), Failure> {
@@ -131,13 +159,14 @@ impl<E: Engine> Cell<E> {
         let index = batch.fresh.len() - 1;
         self.overlay.put(keys::FEED_LOG.key(&(entry_feed.id, origin, seq)), stored);
         let position = EntryPosition { origin: Default::default(), seq, received_at_ms: self.now_ms };
-        self.overlay.put(id.clone(), position.encode_to_vec());
+        self.overlay.put(keys::ENTRY_ID.key(&(entry_feed.id, id)), position.encode_to_vec());
+        state.remember(Recent { id, seq, received_at_ms: self.now_ms });
         Ok((seq, index))
     }
 }
 
-pub(crate) fn entry_key(feed: FeedId, payload: &[u8]) -> keys::Key {
+/// The part of an entry's id under which its position is stored.
+pub(crate) fn short_id(payload: &[u8]) -> [u8; 16] {
     let id = EntryId::of_payload(payload);
-    let prefix = id.0.first_chunk::<16>().copied().unwrap_or_default();
-    keys::ENTRY_ID.key(&(feed, prefix))
+    id.0.first_chunk().copied().unwrap_or_default()
 }

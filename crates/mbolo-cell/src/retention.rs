@@ -13,7 +13,7 @@ use crate::Cell;
 use crate::failure::Failure;
 use crate::feed::FeedIndex;
 use crate::frames::EPOCH_BYTES;
-use crate::publish::entry_key;
+use crate::publish::short_id;
 use crate::records::{self, JoinRecord};
 use crate::rooms::not_loaded;
 
@@ -88,7 +88,7 @@ impl<E: Engine> Cell<E> {
         *budget -= old.len();
         self.stats.entries_expired += old.len() as u64;
         for (key, entry) in old {
-            self.overlay.delete(entry_key(feed, &entry.payload));
+            self.overlay.delete(keys::ENTRY_ID.key(&(feed, short_id(&entry.payload))));
             self.overlay.delete(key);
         }
         Ok(())

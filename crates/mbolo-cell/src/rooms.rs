@@ -1,5 +1,6 @@
 //! Rooms: loading them, creating them, and what joiners ask for.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -74,7 +75,7 @@ impl<E: Engine> Cell<E> {
             if origin == self.origin { own = seq } else { others.push((origin, seq)) }
         }
         let noted_days = [0; 2];
-        let mut state = Box::new(FeedState { own, others, noted_days, room });
+        let mut state = Box::new(FeedState { own, others, recent: VecDeque::new(), noted_days, room });
         if let Some(room) = &mut state.room {
             room.everyone = room.everyone_has();
         }
@@ -247,6 +248,7 @@ impl<E: Engine> Cell<E> {
         let state = Box::new(FeedState {
             own: 0,
             others: Vec::new(),
+            recent: VecDeque::new(),
             noted_days: [0; 2],
             room: Some(Room {
                 epoch: 0,

@@ -119,6 +119,26 @@ fn the_same_payload_again_gets_the_same_position() {
 }
 
 #[test]
+fn what_was_sent_before_a_reset_is_recognised_and_what_follows_is_new() {
+    let mut desk = Desk::new();
+    let (mut people, room) = room_of(&mut desk, 2);
+    for n in 0..60 {
+        people[0].say(&mut desk, room, &text(n));
+    }
+    for round in 0..2 {
+        people[0].come_back(&mut desk);
+        people[0].follow_from_end(&mut desk, room);
+        // The answers to the last ones got lost; the device sends them again and then goes on.
+        let first = 10 + 60 * round;
+        let seqs: Vec<u64> =
+            (first..120 + 60 * round).map(|n| people[0].say(&mut desk, room, &text(n))).collect();
+        assert_eq!(seqs, (first as u64 + 1..=120 + 60 * round as u64).collect::<Vec<_>>());
+    }
+    let all: Vec<_> = desk.payloads(people[1].session);
+    assert_eq!(all, (0..180).map(text).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_device_that_was_offline_gets_what_it_missed() {
     let mut desk = Desk::new();
     let (mut people, room) = room_of(&mut desk, 2);
