@@ -101,6 +101,8 @@ pub fn Composer(
         if !was_edit {
             text.set(String::new());
             app.at_end.set(true);
+            // Who answers has read.
+            app.timeline.update(|timeline| timeline.unread_from = None);
         }
         stop_typing();
         spawn_local(async move {
