@@ -164,12 +164,12 @@ impl Client {
     fn in_transaction(&mut self, input: Input) -> Result<(), Fault> {
         self.db.execute_batch("BEGIN")?;
         let result = self.take(input).and_then(|()| self.finish());
+        // The MLS library reports a refused write as its own error: what the user can do something about counts.
         if self.crypto.take_storage_failure() {
-            result?;
-            return Err(Fault::Storage(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
-                None,
-            )));
+            return Err(match result {
+                Err(Fault::Storage(error)) => Fault::Storage(error),
+                _ => full_disk(),
+            });
         }
         result?;
         self.db.execute_batch("COMMIT")?;
@@ -252,6 +252,8 @@ impl Client {
                 self.db.prepare_cached("RELEASE attempt")?.execute([])?;
                 Ok(Ok(value))
             }
+            // A full disk may have ended the whole transaction, and the savepoint with it.
+            Err(Fault::Mls(_)) if self.db.is_autocommit() => Err(full_disk()),
             Err(Fault::Mls(fault)) => {
                 self.groups.remove(&room);
                 self.out.truncate(effects);
@@ -364,6 +366,11 @@ const MAX_LOADED_GROUPS: usize = 64;
 /// A refusal for a user interface.
 pub(crate) fn failure(code: &str, message: &str) -> Failure {
     Failure { code: code.into(), message: message.into() }
+}
+
+fn full_disk() -> Fault {
+    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    Fault::Storage(rusqlite::Error::SqliteFailure(full, None))
 }
 
 fn storage_failure(fault: &Fault) -> Failure {
