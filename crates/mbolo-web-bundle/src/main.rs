@@ -65,7 +65,8 @@ fn glue(name: &str, wasm: &Path) -> Result<Vec<File>> {
         .out_name(name)
         .generate_output()
         .with_context(|| format!("glue for {}", wasm.display()))?;
-    ensure!(output.snippets().is_empty(), "{name} brings JavaScript files of its own, which nothing serves");
+    let no_files = output.snippets().values().all(Vec::is_empty) && output.local_modules().is_empty();
+    ensure!(no_files, "{name} brings JavaScript files of its own, which nothing serves");
     let script = output.js().as_bytes().to_vec();
     let wasm = output.wasm_mut().emit_wasm();
     Ok(vec![File::new(format!("{name}.js"), script), File::new(format!("{name}_bg.wasm"), wasm)])
