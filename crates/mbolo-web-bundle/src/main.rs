@@ -52,7 +52,9 @@ fn build([ui, engine, static_dir, out]: [&Path; 4]) -> Result<()> {
     }
     println!("first load: {first_load} bytes with brotli; the aim is {FIRST_LOAD_AIM_BYTES}");
     if let Some(over @ 1..) = first_load.checked_sub(FIRST_LOAD_AIM_BYTES) {
-        eprintln!("warning: the first load is {over} bytes over its aim ({MAX_FIRST_LOAD_BYTES} is the limit)");
+        eprintln!(
+            "warning: the first load is {over} bytes over its aim ({MAX_FIRST_LOAD_BYTES} is the limit)"
+        );
     }
     ensure!(first_load <= MAX_FIRST_LOAD_BYTES, "the first load is larger than it may be");
     Ok(())
