@@ -94,7 +94,7 @@ impl From<Failure> for Problem {
                 "A handle has 3 to 35 of the letters a to z, digits, _ and . and begins with a letter. \
                  Letters of other alphabets that look the same do not count.",
             ),
-            "handle_unknown" => problem.next("Check the spelling; handles are those of the cell you are on."),
+            "handle_unknown" => problem.next("Handles are those of the cell you are on."),
             "invite_invalid" | "signup_closed" => problem.next(
                 "Ask the person who runs the cell for an invite code (mbolo invite) and add --invite CODE.",
             ),
@@ -121,9 +121,11 @@ impl From<std::io::Error> for Problem {
     }
 }
 
-/// Engine messages are written as sentences or as fragments; people get a sentence.
-fn sentence(message: &str) -> String {
-    let mut text = message.trim().to_owned();
+/// A message of another part, written as a sentence or as a fragment, as a sentence.
+pub fn sentence(message: &str) -> String {
+    let mut letters = message.trim().chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let mut text = first + letters.as_str();
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }
@@ -138,7 +140,7 @@ mod tests {
     fn a_refusal_says_what_to_do_next_and_has_its_own_code() {
         let taken = Failure { code: "handle_taken".into(), message: "that handle is taken".into() };
         let problem = Problem::from(taken);
-        assert_eq!((problem.exit, problem.what.as_str()), (Exit::Refused, "that handle is taken."));
+        assert_eq!((problem.exit, problem.what.as_str()), (Exit::Refused, "That handle is taken."));
         assert!(problem.next.is_some_and(|next| next.contains("another handle")));
     }
 

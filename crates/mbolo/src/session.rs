@@ -147,6 +147,16 @@ impl Session {
         }
     }
 
+    /// Waits until everything missed is here.
+    pub async fn catch_up(&self, patience: Patience) -> Result<(), Problem> {
+        let mut connection = self.handle.connection();
+        tokio::select! {
+            biased;
+            Ok(_) = connection.wait_for(|connection| *connection == Connection::Online) => Ok(()),
+            problem = self.gives_up(patience) => Err(problem),
+        }
+    }
+
     /// Waits until patience ends; returns why there is no answer.
     pub async fn gives_up(&self, patience: Patience) -> Problem {
         let (until, wait_for_cell) = match patience {
@@ -208,32 +218,41 @@ impl Session {
     /// The chat that a person means by a room id, a group's name or a handle. A handle of someone one has not
     /// talked to yet starts the chat.
     pub async fn find(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
-        match find_known(&self.chats().await?, target)? {
-            Some(chat) => Ok(chat),
-            None => {
-                let handle = parse_handle(target).map_err(|problem| {
-                    if target.starts_with('@') {
-                        return problem;
-                    }
-                    Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
-                        "`mbolo room list{}` shows your chats; a person's handle works as well.",
-                        self.flag
-                    ))
-                })?;
-                self.reach_cell(patience).await?;
-                match self.ask_cell(Request::StartChat { handle }, patience).await? {
-                    Reply::Chat { chat } => Ok(chat),
-                    other => Err(unexpected(&other)),
-                }
+        if let Some(chat) = find_known(&self.chats().await?, target)? {
+            return Ok(chat);
+        }
+        let handle = match parse_handle(target) {
+            Ok(handle) => handle,
+            Err(problem) if target.starts_with('@') => return Err(problem),
+            Err(_) => return self.find_existing(target, patience).await,
+        };
+        // It may be a group that one was added to since this profile was online last.
+        self.catch_up(patience).await?;
+        if let Some(chat) = find_known(&self.chats().await?, target)? {
+            return Ok(chat);
+        }
+        match self.ask_cell(Request::StartChat { handle }, patience).await {
+            Ok(Reply::Chat { chat }) => Ok(chat),
+            Ok(other) => Err(unexpected(&other)),
+            Err(problem) if problem.exit == Exit::Refused && !target.starts_with('@') => {
+                let what = format!("You have no chat called “{target}”, and as a handle: {}", problem.what);
+                Err(Problem { what, ..problem })
             }
+            Err(problem) => Err(problem),
         }
     }
 
     /// The chat that a person means, only among those they have.
-    pub async fn find_existing(&self, target: &str) -> Result<Chat, Problem> {
+    pub async fn find_existing(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        if let Some(chat) = find_known(&self.chats().await?, target)? {
+            return Ok(chat);
+        }
+        self.catch_up(patience).await?;
         find_known(&self.chats().await?, target)?.ok_or_else(|| {
-            Problem::new(Exit::Refused, format!("You have no chat called “{target}”."))
-                .next(format!("`mbolo room list{}` shows your chats.", self.flag))
+            Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
+                "`mbolo room list{}` shows your chats; `mbolo send @HANDLE` begins one.",
+                self.flag
+            ))
         })
     }
 

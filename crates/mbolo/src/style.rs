@@ -26,11 +26,6 @@ pub fn green(text: &str) -> String {
     paint("32", text)
 }
 
-/// Bad news.
-pub fn red(text: &str) -> String {
-    paint("31", text)
-}
-
 fn paint(code: &str, text: &str) -> String {
     if *COLOUR { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }

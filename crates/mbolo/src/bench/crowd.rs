@@ -151,7 +151,12 @@ impl Crowd {
         Ok(())
     }
 
-    fn go_on(&mut self, number: usize, frame: wire::ServerFrame, heard: &mut Vec<(usize, Heard)>) -> Result<()> {
+    fn go_on(
+        &mut self,
+        number: usize,
+        frame: wire::ServerFrame,
+        heard: &mut Vec<(usize, Heard)>,
+    ) -> Result<()> {
         let person = &self.people[number];
         match frame.body {
             Some(server_frame::Body::Challenge(challenge)) => {

@@ -120,7 +120,9 @@ impl Fleet {
         let ready: Vec<(usize, bool, bool)> = self
             .events
             .iter()
-            .map(|event| (event.token().0, event.is_readable() || event.is_read_closed(), event.is_writable()))
+            .map(|event| {
+                (event.token().0, event.is_readable() || event.is_read_closed(), event.is_writable())
+            })
             .collect();
         for (number, readable, writable) in ready {
             let Some(connection) = &mut self.connections[number] else { continue };
@@ -275,7 +277,10 @@ fn read_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
 }
 
 fn not_now(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected | io::ErrorKind::Interrupted
+    )
 }
 
 /// A TLS configuration that takes any certificate: the server is our own child on loopback.

@@ -103,7 +103,10 @@ pub fn run(args: Args) -> Result<()> {
         What::Room { members, senders, seconds, rate, tls } => {
             let rooms = vec![(0..members).collect()];
             let senders = (0..senders.min(members)).map(|session| (session, 0)).collect();
-            print(&load::run(&load::Plan { sessions: members, rooms, senders, seconds, rate, tls })?, args.json)
+            print(
+                &load::run(&load::Plan { sessions: members, rooms, senders, seconds, rate, tls })?,
+                args.json,
+            )
         }
         What::Storm { sessions, rooms, members, rate, tls } => {
             print(&storm::run(&storm::Plan { sessions, rooms, members, rate, tls })?, args.json)

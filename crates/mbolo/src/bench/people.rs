@@ -10,13 +10,13 @@ use mbolo_proto::limits::MAX_ADDS_PER_COMMIT;
 use mbolo_proto::policy::Policy;
 use mbolo_proto::wire::{self, client_frame::Body};
 use mbolo_proto::{
-    AccountId, CellId, DeviceKey, EXTENSION_ORDERING_SET, EXTENSION_ROOM_POLICY, Origin, PROTOCOL_VERSION, RoomId,
-    signing,
+    AccountId, CellId, DeviceKey, EXTENSION_ORDERING_SET, EXTENSION_ROOM_POLICY, Origin, PROTOCOL_VERSION,
+    RoomId, signing,
 };
 use openmls::prelude::{
-    BasicCredential, Capabilities, Ciphersuite, CredentialWithKey, Extension, ExtensionType, Extensions, GroupId,
-    KeyPackage, MlsGroup, OpenMlsProvider, PURE_PLAINTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension,
-    UnknownExtension,
+    BasicCredential, Capabilities, Ciphersuite, CredentialWithKey, Extension, ExtensionType, Extensions,
+    GroupId, KeyPackage, MlsGroup, OpenMlsProvider, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
+    RequiredCapabilitiesExtension, UnknownExtension,
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;

@@ -189,7 +189,8 @@ fn assign(sessions: usize, layers: usize, members: usize) -> Vec<Vec<usize>> {
     let mut rooms = Vec::new();
     for layer in 0..layers {
         // Walking in steps coprime to the number of people visits everybody once, in another order each time.
-        let step = (layer * 2 + 1..).find(|step| gcd(*step, sessions) == 1).expect("1 is coprime to everything");
+        let step =
+            (layer * 2 + 1..).find(|step| gcd(*step, sessions) == 1).expect("1 is coprime to everything");
         let order: Vec<usize> = (0..sessions).map(|i| (i * step + layer) % sessions).collect();
         rooms.extend(order.chunks(members).map(<[usize]>::to_vec));
     }

@@ -435,6 +435,10 @@ impl App {
         let selected = self.open.as_ref()?.target(|_| false)?.clone();
         let armed = self.delete_armed.take();
         let mut asks = Vec::new();
+        // A reaction is typed while its message stays selected.
+        if !self.composer.is_empty() && key.code != KeyCode::Esc {
+            return None;
+        }
         match key.code {
             KeyCode::Up => self.select(true),
             KeyCode::Down => self.select(false),
@@ -462,9 +466,10 @@ impl App {
             }
             KeyCode::Char('+') => self.composer.set("/react "),
             KeyCode::Char('i') => asks = self.run(Command::Info, now_ms),
-            KeyCode::Esc => self.clear_selection(),
-            // A reaction is typed while its message stays selected.
-            _ if self.composer.text().starts_with("/react") => return None,
+            KeyCode::Esc => {
+                self.composer.take();
+                self.clear_selection();
+            }
             _ => {
                 self.clear_selection();
                 return None;
@@ -853,6 +858,19 @@ mod tests {
         let sent =
             Request::SendText { room: "Family".into(), text: "yes".into(), reply_to: Some("a".into()) };
         assert_eq!(requests(asks).pop(), Some(sent));
+    }
+
+    #[test]
+    fn a_chosen_message_is_reacted_to() {
+        let mut app = app();
+        press(&mut app, KeyCode::Up);
+        press(&mut app, KeyCode::Up);
+        press(&mut app, KeyCode::Char('+'));
+        type_text(&mut app, "🎉");
+        let asks = press(&mut app, KeyCode::Enter);
+        let reaction = Request::React { room: "Family".into(), message: "a".into(), emoji: "🎉".into() };
+        assert_eq!(requests(asks), [reaction]);
+        assert!(app.composer.is_empty());
     }
 
     #[test]

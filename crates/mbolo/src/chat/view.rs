@@ -97,6 +97,7 @@ fn draw_header(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
         Connection::Offline { reason: OfflineReason::NotMbolo, .. } => {
             ("✗", "that is not a Mbolo cell", theme.bad())
         }
+        Connection::Offline { .. } if area.width < TWO_PANES => ("○", "offline", theme.accent()),
         Connection::Offline { .. } => ("○", "offline: messages go out when the cell is back", theme.accent()),
         Connection::Refused { .. } => ("✗", "the cell refuses this device", theme.bad()),
     };
@@ -379,7 +380,7 @@ fn draw_messages(
         blocks.push(vec![Line::styled(" No messages yet. Say mbolo.", theme.quiet())]);
         total = 1;
     } else if all_drawn && !open.more && total < height {
-        let sealed = " Only the people in this chat can read it: the cell sees neither words nor names.";
+        let sealed = " End-to-end encrypted: only the people in this chat can read it.";
         blocks.push(vec![Line::styled(shorten(sealed, width), theme.quiet())]);
         total += 1;
     }
@@ -550,7 +551,7 @@ fn draw_overlay(frame: &mut Frame<'_>, area: Rect, overlay: &Overlay, theme: The
             (title.clone(), lines.iter().map(|line| Line::raw(line.clone())).collect())
         }
     };
-    let wanted = lines.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2) as u16 + 4;
+    let wanted = lines.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2).max(20) as u16 + 4;
     let width = wanted.min(area.width);
     let height = (lines.len() as u16 + 2).min(area.height);
     let place =
@@ -571,7 +572,7 @@ fn help_lines(theme: Theme) -> Vec<Line<'static>> {
         .iter()
         .map(|(word, arguments, what)| {
             let typed = format!("/{word} {arguments}");
-            Line::from(vec![Span::styled(format!("{typed:<20}"), theme.strong()), Span::raw(*what)])
+            Line::from(vec![Span::styled(format!("{typed:<22}"), theme.strong()), Span::raw(*what)])
         })
         .collect();
     lines.push(Line::default());

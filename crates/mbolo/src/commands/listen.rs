@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mbolo_client_api::{Chat, Connection, Message, MessageState, Reply, Request, Update};
+use mbolo_client_api::{Body, Chat, ChatKind, Connection, Message, MessageState, Reply, Request, Update};
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
@@ -43,7 +43,7 @@ pub struct Args {
     /// What has been printed counts as read
     #[arg(long)]
     mark_read: bool,
-    /// End after so many messages of others
+    /// End after so many messages of others; with --mark-read, those that have come already are printed too
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     /// End when everything that was missed is here and everything written is sent
@@ -61,16 +61,16 @@ pub async fn run(args: Args) -> Result<(), Problem> {
     let (session, _) = Session::with_account(&args.client).await?;
     let mut rooms = BTreeSet::new();
     for target in &args.room {
-        rooms.insert(session.find_existing(target).await?.room);
+        rooms.insert(session.find_existing(target, Patience::seconds(30)).await?.room);
     }
     let mut updates = session.updates().await;
     let mut printer = Printer {
         args: &args,
         session: &session,
         rooms,
-        names: BTreeMap::new(),
         printed: BTreeMap::new(),
         counted: 0,
+        unmarked: BTreeMap::new(),
     };
     let mut outcome = printer.catch_up().await;
     // Without --timeout only a refusal of the cell ends the waiting.
@@ -115,18 +115,17 @@ struct Printer<'a> {
     args: &'a Args,
     session: &'a Session,
     rooms: BTreeSet<String>,
-    /// Chat names by room, for people.
-    names: BTreeMap<String, String>,
     /// Messages printed in this run, as printed last.
     printed: BTreeMap<(String, String), Message>,
     counted: u64,
+    /// Messages printed and not yet marked as read, by room.
+    unmarked: BTreeMap<String, u64>,
 }
 
 impl Printer<'_> {
     /// Prints what is unread.
     async fn catch_up(&mut self) -> Result<(), Problem> {
         for chat in self.session.chats().await? {
-            self.names.insert(chat.room.clone(), chat.name.clone());
             if chat.unread == 0 || !self.wants(&chat.room) {
                 continue;
             }
@@ -145,7 +144,8 @@ impl Printer<'_> {
     }
 
     fn has_enough(&self) -> bool {
-        self.args.count.is_some_and(|count| self.counted >= count)
+        // With --mark-read what has come already is printed as well, or it would be marked unseen.
+        self.args.count.is_some_and(|count| self.counted >= count) && self.unmarked.is_empty()
     }
 
     async fn print(&mut self, update: &Update) -> Result<(), Problem> {
@@ -170,29 +170,40 @@ impl Printer<'_> {
         if self.args.json {
             say_json(update)?;
         } else {
-            self.print_for_people(update, is_new)?;
+            self.print_for_people(update, is_new).await?;
         }
         if let Update::Message { room, message } = update
-            && !message.sender.me
             && is_new
+            && counts(message)
         {
             self.counted += 1;
             if self.args.mark_read {
-                self.session.ask(Request::MarkRead { room: room.clone() }).await?;
+                *self.unmarked.entry(room.clone()).or_default() += 1;
+                self.mark_read(room).await?;
             }
         }
         Ok(())
     }
 
-    fn print_for_people(&mut self, update: &Update, is_new: bool) -> Result<(), Problem> {
+    /// Marks the room as read, once everything in it has been printed: what has come meanwhile and is printed
+    /// next must not count as read yet.
+    async fn mark_read(&mut self, room: &str) -> Result<(), Problem> {
+        let chat = self.session.chat(room).await?;
+        let newest_is_printed =
+            chat.last_message.is_some_and(|newest| self.printed.contains_key(&(room.to_owned(), newest.id)));
+        let all_are_printed = self.unmarked.get(room).is_some_and(|printed| *printed >= chat.unread.into());
+        if newest_is_printed || all_are_printed {
+            self.unmarked.remove(room);
+            self.session.ask(Request::MarkRead { room: room.to_owned() }).await?;
+        }
+        Ok(())
+    }
+
+    async fn print_for_people(&self, update: &Update, is_new: bool) -> Result<(), Problem> {
         match update {
-            Update::Chat { chat } => {
-                self.names.insert(chat.room.clone(), chat.name.clone());
-                Ok(())
-            }
             Update::Message { room, message } if is_new || message.edited => {
-                let chat = self.names.get(room).map_or("", String::as_str);
-                say(line(chat, message))
+                let chat = self.session.chat(room).await?;
+                say(line(&chat, message))
             }
             Update::Connection { connection: Connection::Offline { .. } } => {
                 eprintln!("{}", style::dim("The cell does not answer; trying again."));
@@ -203,17 +214,24 @@ impl Printer<'_> {
     }
 }
 
-fn line(chat: &str, message: &Message) -> String {
-    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
-    let chat = text::clean_line(chat);
-    let whom = if chat.is_empty() || chat == name {
-        style::bold(&name)
-    } else {
-        format!("{} in {chat}", style::bold(&name))
+fn line(chat: &Chat, message: &Message) -> String {
+    let time = style::dim(&text::time_of_day(message.at_ms));
+    let place = match chat.kind {
+        ChatKind::Group => format!(" in {}", text::clean_line(&chat.name)),
+        ChatKind::Direct => String::new(),
     };
+    let body = text::body(message).replace('\n', "\n       ");
+    if let Body::Event { .. } = message.body {
+        return format!("{time}  {}", style::dim(&format!("{body}{place}")));
+    }
+    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
     let edited = if message.edited { style::dim(" (edited)") } else { String::new() };
-    let body = text::body(message).replace('\n', "\n        ");
-    format!("{}  {whom}: {body}{edited}", style::dim(&text::time_of_day(message.at_ms)))
+    format!("{time}  {}{place}: {body}{edited}", style::bold(&name))
+}
+
+/// Whether the engine counts it as unread: what others say does, what happens to the room does not.
+fn counts(message: &Message) -> bool {
+    !message.sender.me && matches!(message.body, Body::Text { .. } | Body::Deleted)
 }
 
 /// The unread messages of a chat, oldest first.
@@ -227,7 +245,7 @@ async fn unread(session: &Session, chat: &Chat) -> Result<Vec<Message>, Problem>
             other => return Err(unexpected(&other)),
         };
         before = messages.first().map(|message| message.position);
-        for message in messages.into_iter().rev().filter(|message| !message.sender.me) {
+        for message in messages.into_iter().rev().filter(counts) {
             found.push(message);
             if found.len() >= chat.unread as usize {
                 found.reverse();

@@ -24,14 +24,14 @@ Examples:
 
 ROOM is a group's name, a person's @handle or a room id (`room list --ids` shows them).")]
 pub struct Args {
-    #[command(flatten)]
-    client: ClientArgs,
     /// Seconds to wait for the cell
     #[arg(long, default_value_t = 30, value_name = "SECONDS", global = true)]
     timeout: u64,
     /// Print JSON, one object a line
     #[arg(long, global = true)]
     json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -195,7 +195,7 @@ impl Room<'_> {
     }
 
     async fn show(&self, room: &str) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room).await?;
+        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
         let members = self.members(&chat.room).await?;
         if self.json {
             return say_json(&ShownRoom { chat: &chat, members: &members });
@@ -224,7 +224,7 @@ impl Room<'_> {
     }
 
     async fn history(&self, room: &str, limit: u32, before: Option<u64>) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room).await?;
+        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
         let mut wanted: Vec<Message> = Vec::new();
         let mut before = before;
         while wanted.len() < limit as usize {
@@ -259,7 +259,7 @@ impl Room<'_> {
 
     /// Asks for a change of a room and waits until the cell has accepted it.
     async fn change(&self, room: &str, request: impl FnOnce(String) -> Request) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room).await?;
+        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
         self.session.ask_cell(request(chat.room.clone()), Patience::WhileReachable(self.until)).await?;
         let chat = self.settled(&chat.room).await?;
         if self.json { say_json(&ShownChat { chat: &chat }) } else { Ok(()) }
@@ -293,7 +293,7 @@ impl Room<'_> {
 
     /// Room id and account id of a member whom a person means.
     async fn member(&self, room: &str, who: &str) -> Result<(String, String), Problem> {
-        let chat = self.session.find_existing(room).await?;
+        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
         let members = self.members(&chat.room).await?;
         let handle = parse_handle(who).ok();
         let exact = members

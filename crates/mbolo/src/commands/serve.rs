@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches};
 use mbolo_server::{Config, Layer, ServeError, Shutdown};
 
 use crate::assets;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Problem, sentence};
 
 /// Shown by `mbolo serve --help`.
 pub const EXAMPLES: &str = "\
@@ -61,9 +61,8 @@ impl From<ServeError> for Problem {
             | ServeError::StoreFailed(_) => Exit::Storage,
             _ => Exit::Failed,
         };
-        let message = error.to_string();
         // The server's sentences have the advice after a colon or a semicolon already.
-        Self::new(exit, format!("{}.", message.trim_end_matches('.')))
+        Self::new(exit, sentence(&error.to_string()))
     }
 }
 

@@ -13,7 +13,7 @@ use super::address::CellAddress;
 use super::link::{Link, LinkEvent};
 use super::trust::{Seen, TrustedCertificates, Verifier, show};
 use super::{Command, Way};
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Problem, sentence};
 use crate::profile::Profile;
 
 /// Where the engine tells how it goes.
@@ -80,16 +80,15 @@ fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Probl
         .map_err(|error| Problem::unexpected(format!("The system gives no randomness: {error}.")))?;
     Client::open(store, Options::new(address.name(), seed), now_ms()).map_err(|error| {
         let next = match &error {
-            OpenError::InUse => "End the other program first.",
+            OpenError::InUse => "End the other program first, or use another --profile DIR.",
             OpenError::TooNew { .. } => "Install the newest version of Mbolo.",
             OpenError::Storage(_) => "Make room on the disk and check that you may write to the profile.",
             OpenError::Damaged(_) => {
                 "Keep the directory, make a new profile and get the account back with: mbolo account recover"
             }
         };
-        let message = error.to_string();
         let exit = if matches!(error, OpenError::InUse) { Exit::InUse } else { Exit::Storage };
-        Problem::new(exit, format!("{}{}.", message[..1].to_uppercase(), &message[1..])).next(next)
+        Problem::new(exit, sentence(&error.to_string())).next(next)
     })
 }
 

@@ -28,7 +28,7 @@ pub struct TrustedCertificates(pub Vec<CertificateDer<'static>>);
 pub fn read_certificates(path: &Path) -> Result<TrustedCertificates, Problem> {
     let unusable = |why: String| {
         Problem::new(Exit::Storage, format!("The certificate file {} cannot be used: {why}.", path.display()))
-            .next("Copy the cell's certificate (cert.pem in its data directory) and give its path.")
+            .next("Copy the cell's certificate (tls/cert.pem in its data directory) and give its path.")
     };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)

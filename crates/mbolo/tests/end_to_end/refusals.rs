@@ -52,7 +52,7 @@ fn a_handle_that_is_taken_wrong_or_only_looks_right() {
     let server = Server::start();
     let _awa = Person::sign_up(&server, "awa");
     let taken = Person::without_account(&server.url, "awa").create(&[]).refused(3);
-    assert!(taken.contains("taken"), "{taken}");
+    assert!(taken.contains("already") && taken.contains("another handle"), "{taken}");
     for wrong in ["aw", "1awa", "awa..b", "awa ndong", "a-w-a"] {
         let refused = Person::without_account(&server.url, wrong).create(&[]).refused(3);
         assert!(refused.contains("cannot be a handle"), "{refused}");
