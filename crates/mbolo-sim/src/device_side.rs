@@ -59,17 +59,22 @@ impl World {
                     return Ok(());
                 };
                 before = page.first().map(|message| message.position);
-                messages.push((chat.room.clone(), page));
+                messages.extend(page.into_iter().map(|message| (chat.room.clone(), message)));
                 if !more || before.is_none() {
                     break;
                 }
             }
         }
-        for (room, list) in &messages {
-            for message in list {
-                self.saw(person, room, message)?;
-            }
+        for (room, message) in &messages {
+            self.saw(person, room, message)?;
         }
+        let messages = messages
+            .into_iter()
+            .map(|(room, message)| {
+                let text = self.text_of(&room, &message);
+                (room, message, text)
+            })
+            .collect();
         let reloaded = self.people[person].view.reload(chats, messages);
         self.check(reloaded)
     }
@@ -215,7 +220,11 @@ impl World {
                 if let Update::Account { account } = &update {
                     self.people[person].account = Some(account.id.clone());
                 }
-                let shown = self.people[person].view.update(&update);
+                let text = match &update {
+                    Update::Message { room, message } => self.text_of(room, message),
+                    _ => None,
+                };
+                let shown = self.people[person].view.update(&update, text);
                 self.check(shown)?;
                 if let Update::Message { room, message } = &update {
                     self.ticks_are_true(person, room, message)?;
@@ -261,7 +270,8 @@ impl World {
                 if let Request::SendText { room, .. } = &asked.request {
                     let room = room.clone();
                     self.saw(person, &room, message)?;
-                    let shown = self.people[person].view.message(&room, message);
+                    let text = self.text_of(&room, message);
+                    let shown = self.people[person].view.message(&room, message, text);
                     self.check(shown)?;
                     if self.options.bug == Some(Bug::CallRepeated) && self.dice.chance(0.1) {
                         let request = asked.request.clone();
@@ -271,6 +281,14 @@ impl World {
                 Ok(())
             }
             Ok(_) => Ok(()),
+        }
+    }
+
+    /// Which text a message shows, or showed to its author before it was deleted.
+    fn text_of(&self, room: &str, message: &Message) -> Option<TextId> {
+        match &message.body {
+            Body::Text { text } => TextId::of_words(text),
+            _ => self.shown_as.get(&(room.to_owned(), message.id.clone())).copied(),
         }
     }
 
@@ -287,6 +305,7 @@ impl World {
         let now = self.now();
         if let Some(text) = self.texts.get_mut(&id) {
             text.exists = true;
+            self.shown_as.insert((room.to_owned(), message.id.clone()), id);
             if text.sent_ms.is_none() && message.state.is_some_and(|state| state >= MessageState::Sent) {
                 text.sent_ms = Some(now);
             }

@@ -76,6 +76,7 @@ impl World {
                 .and_then(|pages| disk.pragma_update(None, "max_page_count", pages + pages_left as i64));
             limited.map_err(|error| (Oracle::Sound, error.to_string()))?;
         }
+        self.people[person].full = true;
         let full = self.dice.between(1_000, 60_000);
         self.queue.after(full, What::DeviceRoom { person });
         self.start_person(person)

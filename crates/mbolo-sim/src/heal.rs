@@ -21,14 +21,14 @@ impl World {
         self.network = Quality::good();
         self.cell.disk.heal();
         if self.plan.absences {
-            self.rest();
+            self.rest()?;
         }
         self.queue.after(1_000, What::CellStart);
         for person in 0..self.people.len() {
             let someone = &mut self.people[person];
             (someone.online, someone.crash) = (true, None);
-            let limited = someone.client().is_some();
-            if limited && self.dice.chance(0.5) {
+            // Half of them start anew; those whose disks are full do in any case.
+            if someone.is_running() && (someone.full || self.dice.chance(0.5)) {
                 self.kill_person(person);
             }
             self.queue.after(2_000, What::PersonStart { person });
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// Everybody switches off for days.
-    fn rest(&mut self) {
+    fn rest(&mut self) -> Result<(), Breach> {
         for person in 0..self.people.len() {
             if self.people[person].is_running() {
                 self.kill_person(person);
@@ -72,7 +72,7 @@ impl World {
             let Some(what) = self.queue.pop() else { break };
             match what {
                 What::PersonStart { .. } | What::DeviceRoom { .. } | What::Fault | What::Act { .. } => {}
-                What::CellStart => drop(self.start_cell()),
+                What::CellStart => self.start_cell()?,
                 _ => {}
             }
         }
@@ -82,6 +82,7 @@ impl World {
         self.cell.tick_due = None;
         self.cell.inbox.push(mbolo_cell::Event::Tick);
         self.queue.after(10, What::CellBatch);
+        Ok(())
     }
 
     fn final_checks(&mut self) -> Result<(), Breach> {
@@ -155,6 +156,11 @@ impl World {
             let chat = self.people[person].view.chats.get(&name);
             let inside = self.account(person).is_some_and(|account| members.contains(&account));
             let membership = chat.map(|chat| chat.membership);
+            // Nobody is there to carry out the wish of the last one to leave.
+            let alone = members.len() == 1;
+            if inside && alone && membership == Some(Membership::Left) {
+                continue;
+            }
             if inside && membership != Some(Membership::Member) {
                 return Some(format!("p{person} is a member of {} and sees {membership:?}", short(&name)));
             }
@@ -238,7 +244,8 @@ impl World {
         Ok(devices)
     }
 
-    /// A tick that says "delivered" must be true: everybody who was there all the time has the text.
+    /// A tick that says "delivered" must be true: everybody who was there all the time has the text, shown or
+    /// kept until its sender has encrypted it anew.
     pub(crate) fn ticks_are_true(&self, author: usize, room: &str, message: &Message) -> Result<(), Breach> {
         if message.state.is_none_or(|state| state < MessageState::Delivered) {
             return Ok(());
@@ -251,6 +258,7 @@ impl World {
             if self.stayed(room_id, person, text.created_ms)
                 && someone.is_running()
                 && someone.view.text(room, id).is_none()
+                && someone.undecryptable() == 0
             {
                 let what = format!(
                     "{id:?} is {:?} in {}, and p{person} does not have it",

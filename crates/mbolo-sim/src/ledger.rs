@@ -105,7 +105,7 @@ impl Ledger {
                 Ok(())
             }
             (Some(server_frame::Body::FeedPush(push)), _) => self.pushed(push),
-            (Some(server_frame::Body::Marks(marks)), _) => self.marks(marks),
+            (Some(server_frame::Body::Marks(marks)), _) => self.marks(marks, frame.request_id == 0),
             (Some(server_frame::Body::Error(error)), asked) => refused(error, asked.is_some()),
             _ => Ok(()),
         }
@@ -220,7 +220,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn marks(&mut self, marks: &wire::Marks) -> Result<(), Breach> {
+    fn marks(&mut self, marks: &wire::Marks, pushed: bool) -> Result<(), Breach> {
         let Ok(room) = RoomId::try_from(marks.room_id.as_ref()) else {
             return Err((Oracle::Sound, "the cell pushes marks of no room".to_owned()));
         };
@@ -240,7 +240,11 @@ impl Ledger {
                     ),
                 ));
             }
-            *known = vector;
+            // Only what is pushed is stored first. An answer may count a sender's own entries ahead of that, which
+            // the sender's next session counts again after a crash.
+            if pushed {
+                *known = vector;
+            }
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Person {
     pub connection: Option<usize>,
     /// The virtual time at which the engine wants its tick.
     pub tick_due: Option<u64>,
+    /// Whether the device's disk has next to no room left.
+    pub full: bool,
     /// What the screen shows.
     pub view: View,
     /// The account, once there is one.
@@ -71,6 +73,7 @@ impl Person {
             online: true,
             connection: None,
             tick_due: None,
+            full: false,
             view: View::default(),
             account: None,
             crash: None,
@@ -107,6 +110,11 @@ impl Person {
         self.client.as_mut()
     }
 
+    /// Entries that the engine holds and cannot show yet: their senders were asked to encrypt them anew.
+    pub fn undecryptable(&self) -> u64 {
+        self.client.as_ref().map_or(0, |client| client.stats().undecryptable)
+    }
+
     /// Starts the process on what the disk holds.
     pub fn start(&mut self, now_ms: u64) -> Result<(), OpenError> {
         let Some(store) = self.store.take() else { return Ok(()) };
@@ -123,8 +131,12 @@ impl Person {
     /// The process dies; the disk keeps what was committed.
     pub fn kill(&mut self) {
         if let Some(client) = self.client.take() {
-            self.store = Some(client.into_store());
+            let store = client.into_store();
+            // Whoever fills the disk says so for each process anew.
+            let _ = store.pragma_update(None, "max_page_count", i64::from(u32::MAX - 1));
+            self.store = Some(store);
         }
+        self.full = false;
         self.calls.clear();
         self.tick_due = None;
     }

@@ -46,30 +46,22 @@ pub struct View {
 
 impl View {
     /// The engine says that something changed.
-    pub fn update(&mut self, update: &Update) -> Result<(), Breach> {
+    pub fn update(&mut self, update: &Update, text: Option<TextId>) -> Result<(), Breach> {
         match update {
             Update::Chat { chat } => drop(self.chats.insert(chat.room.clone(), chat.clone())),
-            Update::Message { room, message } => self.message(room, message)?,
+            Update::Message { room, message } => self.message(room, message, text)?,
             _ => {}
         }
         Ok(())
     }
 
-    /// A message as it is now.
-    pub fn message(&mut self, room: &str, message: &Message) -> Result<(), Breach> {
+    /// A message as it is now, and which text it shows or showed before it was deleted.
+    pub fn message(&mut self, room: &str, message: &Message, text: Option<TextId>) -> Result<(), Breach> {
         let shown = self.messages.entry(room.to_owned()).or_default();
         if let Some(before) = shown.get(&message.id) {
             check_state(room, before, message)?;
         }
         shown.insert(message.id.clone(), message.clone());
-        let text = match &message.body {
-            Body::Text { text } => TextId::of_words(text),
-            _ => self
-                .texts
-                .iter()
-                .find(|((of_room, _), id)| of_room == room && **id == message.id)
-                .map(|((_, text), _)| *text),
-        };
         let Some(text) = text else { return Ok(()) };
         let key = (room.to_owned(), text);
         if message.state == Some(MessageState::Failed) {
@@ -92,7 +84,11 @@ impl View {
 
     /// The person looks anew, after a restart: what the engine has stored now. What was shown before must still
     /// be there, no less far than it was.
-    pub fn reload(&mut self, chats: Vec<Chat>, messages: Vec<(String, Vec<Message>)>) -> Result<(), Breach> {
+    pub fn reload(
+        &mut self,
+        chats: Vec<Chat>,
+        messages: Vec<(String, Message, Option<TextId>)>,
+    ) -> Result<(), Breach> {
         let before = std::mem::take(self);
         self.failed = before.failed;
         for chat in chats {
@@ -104,13 +100,11 @@ impl View {
             }
         }
         self.texts = before.texts;
-        for (room, list) in messages {
-            for message in &list {
-                if let Some(was) = before.messages.get(&room).and_then(|shown| shown.get(&message.id)) {
-                    check_state(&room, was, message)?;
-                }
-                self.message(&room, message)?;
+        for (room, message, text) in messages {
+            if let Some(was) = before.messages.get(&room).and_then(|shown| shown.get(&message.id)) {
+                check_state(&room, was, &message)?;
             }
+            self.message(&room, &message, text)?;
         }
         for (room, shown) in &before.messages {
             let now = self.messages.get(room);

@@ -101,6 +101,8 @@ pub struct World {
     pub(crate) connections: Vec<Connection>,
     pub(crate) ledger: Ledger,
     pub(crate) texts: BTreeMap<TextId, Text>,
+    /// Which text a message shows to its author, by room and message.
+    pub(crate) shown_as: BTreeMap<(String, String), TextId>,
     pub(crate) network: Quality,
     pub(crate) healing: bool,
     pub(crate) actions_left: u64,
@@ -130,6 +132,7 @@ impl World {
             connections: Vec::new(),
             ledger: Ledger::default(),
             texts: BTreeMap::new(),
+            shown_as: BTreeMap::new(),
             network: plan.network.clone(),
             healing: false,
             actions_left: plan.actions,
@@ -258,6 +261,11 @@ impl World {
         for person in 0..self.people.len() {
             let Some(client) = self.people[person].client() else { continue };
             for (room, epoch, authenticator) in client.epoch_authenticators() {
+                // Whoever makes a room is alone in its epoch 0; two who make the same 1:1 room are so in two groups,
+                // until the cell takes one of them.
+                if epoch == 0 {
+                    continue;
+                }
                 let (known, whose) = self
                     .authenticators
                     .entry((room, epoch))
