@@ -110,6 +110,7 @@ pub fn key_packages(people: &[Person]) -> Result<Vec<KeyPackage>> {
         .map(|person| {
             let bundle = KeyPackage::builder()
                 .leaf_node_capabilities(capabilities())
+                .key_package_lifetime(unlimited())
                 .build(SUITE, &provider, &person.signer(), person.credential())
                 .map_err(|error| anyhow!("a KeyPackage: {error:?}"))?;
             Ok(bundle.key_package().clone())
@@ -141,6 +142,7 @@ pub fn room(
         .with_group_id(GroupId::from_slice(&room.0))
         .ciphersuite(SUITE)
         .with_capabilities(capabilities())
+        .lifetime(unlimited())
         .with_group_context_extensions(extensions)
         .with_wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
         .build(&provider, &signer, creator.credential())
@@ -203,6 +205,11 @@ pub fn read_payload(payload: &[u8]) -> Option<(u32, u32, u64)> {
 
 fn capabilities() -> Capabilities {
     Capabilities::new(None, Some(&[SUITE]), Some(&our_extensions()), None, None)
+}
+
+/// Cells take leaves of unlimited lifetime only, because a wrong clock must not break a room.
+fn unlimited() -> Lifetime {
+    Lifetime::init(0, u64::MAX)
 }
 
 fn our_extensions() -> [ExtensionType; 2] {
