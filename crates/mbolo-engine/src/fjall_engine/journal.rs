@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{COMMIT_MAGIC, commit_chain_key, commit_number};
+use super::{Marker, commit_chain_key, commit_number};
 use crate::EngineError;
 
 /// What the journals hold.
@@ -25,14 +25,14 @@ pub struct Scan {
     damage: Option<String>,
 }
 
-/// Reads all journals in `dir`, oldest first.
-pub fn scan(dir: &Path) -> Result<Scan, EngineError> {
+/// Reads all journals in `dir`, oldest first; `marker` is the store's.
+pub fn scan(dir: &Path, marker: &Marker) -> Result<Scan, EngineError> {
     let mut scan = Scan::default();
     let journals = journals(dir)?;
     for (index, path) in journals.iter().enumerate() {
         let bytes = std::fs::read(path)?;
         let newest = index + 1 == journals.len();
-        scan.read(path, &bytes, newest);
+        scan.read(path, &bytes, newest, marker);
         if scan.damage.is_some() {
             break;
         }
@@ -79,9 +79,9 @@ impl Scan {
         Ok(())
     }
 
-    fn read(&mut self, path: &Path, bytes: &[u8], newest: bool) {
+    fn read(&mut self, path: &Path, bytes: &[u8], newest: bool, marker: &Marker) {
         let mut position = 0;
-        while let Some(batch) = Batch::read(&bytes[position..]) {
+        while let Some(batch) = Batch::read(&bytes[position..], marker) {
             if let Some(commit) = batch.commit {
                 if self.last_commit > 0 && commit != self.last_commit + 1 {
                     let what =
@@ -100,7 +100,7 @@ impl Scan {
         }
         // One batch at a time is on its way to the disk: a later number proves that the unreadable one was
         // acknowledged. A journal that is not the newest was synced before the next was made.
-        let later = commits_named_in(rest).any(|commit| commit > self.last_commit + 1);
+        let later = commits_named_in(rest, marker).any(|commit| commit > self.last_commit + 1);
         if later || !newest {
             let what = format!(
                 "{} does not read from byte {position} on, after commit {}",
@@ -122,7 +122,7 @@ struct Batch {
 
 impl Batch {
     /// `None` if what is there is no whole batch with the right checksum.
-    fn read(bytes: &[u8]) -> Option<Self> {
+    fn read(bytes: &[u8], marker: &Marker) -> Option<Self> {
         let mut input = Input { bytes, position: 0 };
         if input.u8()? != START {
             return None;
@@ -141,7 +141,7 @@ impl Batch {
                     let key = input.take(key_len)?;
                     let value = input.take(value_len)?;
                     if key == commit_chain_key() {
-                        commit = commit_number(value);
+                        commit = commit_number(value, marker);
                     }
                 }
                 CLEAR => drop(input.take(8)?),
@@ -178,11 +178,8 @@ impl<'b> Input<'b> {
 }
 
 /// The numbers of all commits whose mark can be found, in bytes that do not parse.
-fn commits_named_in(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let len = COMMIT_MAGIC.len() + 8;
-    (0..bytes.len().saturating_sub(len - 1))
-        .filter(|&at| bytes[at] == COMMIT_MAGIC[0])
-        .filter_map(move |at| commit_number(&bytes[at..at + len]))
+fn commits_named_in<'b>(bytes: &'b [u8], marker: &'b Marker) -> impl Iterator<Item = u64> + 'b {
+    bytes.windows(marker.len() + 8).filter_map(|window| commit_number(window, marker))
 }
 
 fn journals(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {

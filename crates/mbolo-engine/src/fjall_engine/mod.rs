@@ -47,6 +47,7 @@ pub struct FjallEngine {
     db: Database,
     regions: [Keyspace; Region::ALL.len()],
     mark: Mark,
+    marker: Marker,
     dir: PathBuf,
     commits: u64,
     reserve_bytes: u64,
@@ -67,7 +68,8 @@ impl FjallEngine {
         let lock = lock(dir)?;
         let data = dir.join("data");
         let mark = Mark::open(&dir.join("commits.mark"))?;
-        let scan = journal::scan(&data)?;
+        let marker = marker(dir, data.exists())?;
+        let scan = journal::scan(&data, &marker)?;
         scan.check_against(mark.reached())?;
         scan.drop_torn_tail()?;
         let db = Database::builder(&data)
@@ -87,6 +89,7 @@ impl FjallEngine {
             db,
             regions,
             mark,
+            marker,
             dir: dir.to_owned(),
             commits: 0,
             reserve_bytes: options.reserve_bytes,
@@ -129,7 +132,7 @@ impl FjallEngine {
     fn stored_commits(&self) -> Result<u64, EngineError> {
         match self.get(&commit_chain_key())? {
             None => Ok(0),
-            Some(value) => commit_number(&value)
+            Some(value) => commit_number(&value, &self.marker)
                 .ok_or_else(|| EngineError::Damaged { what: "the number of the last commit".to_owned() }),
         }
     }
@@ -213,7 +216,7 @@ impl Engine for FjallEngine {
         write.insert(
             self.keyspace(Region::State),
             Bytes::from(commit_chain_key()),
-            commit_chain_value(number).to_vec(),
+            commit_chain_value(number, &self.marker).to_vec(),
         );
         // In one fjall batch all changes of a key have the same age, so only the last may go in.
         for (key, change) in last_changes(batch) {
@@ -292,15 +295,43 @@ fn commit_chain_key() -> Vec<u8> {
     keys::META.key(&(meta::COMMIT_CHAIN,)).to_vec()
 }
 
-fn commit_chain_value(number: u64) -> [u8; 24] {
+fn commit_chain_value(number: u64, marker: &Marker) -> [u8; 24] {
     let mut value = [0; 24];
-    value[..16].copy_from_slice(COMMIT_MAGIC);
+    value[..16].copy_from_slice(marker);
     value[16..].copy_from_slice(&number.to_be_bytes());
     value
 }
 
-fn commit_number(value: &[u8]) -> Option<u64> {
-    value.strip_prefix(COMMIT_MAGIC)?.try_into().ok().map(u64::from_be_bytes)
+fn commit_number(value: &[u8], marker: &Marker) -> Option<u64> {
+    value.strip_prefix(marker)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Marks a commit's number, so that it can be found in a journal that does not parse. Made at random with the
+/// store and never shown: entries are bytes of the clients' choice, and one that named the marker and a large
+/// number could otherwise make a torn write look like damage.
+type Marker = [u8; 16];
+
+/// Reads the store's marker, or makes it with the store.
+fn marker(dir: &Path, store_exists: bool) -> Result<Marker, EngineError> {
+    let path = dir.join("commits.marker");
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes
+            .try_into()
+            .map_err(|_| EngineError::Damaged { what: format!("{} does not read", path.display()) }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !store_exists => {
+            let mut marker = Marker::default();
+            getrandom::fill(&mut marker).map_err(|error| std::io::Error::other(error.to_string()))?;
+            let file = File::create(&path)?;
+            std::io::Write::write_all(&mut &file, &marker)?;
+            file.sync_all()?;
+            File::open(dir)?.sync_all()?;
+            Ok(marker)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(EngineError::Damaged { what: format!("{} is missing", path.display()) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Bytes that a process without privileges may still write.
@@ -341,6 +372,3 @@ fn into_io(error: fjall::Error) -> std::io::Error {
         error => std::io::Error::other(error),
     }
 }
-
-/// Marks a commit's number, so that it can be found in a journal that does not parse.
-const COMMIT_MAGIC: &[u8; 16] = b"mbolo/commit/v1\0";
