@@ -10,6 +10,8 @@
 //! * [`MemoryEngine`] is for tests that need no faults, [`FaultyEngine`] for those that do.
 //! * [`conformance`] is the suite that every engine passes.
 
+#![allow(clippy::type_complexity, reason = "the callback of `range` says more written out than under a name")]
+
 mod batch;
 pub mod conformance;
 mod error;
