@@ -32,6 +32,12 @@ impl Patience {
     }
 }
 
+/// Nothing has happened for this long: nothing more is coming.
+const QUIET: Duration = Duration::from_millis(400);
+
+/// How often the engine's counters are looked at while something waits for them.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// A moment so many seconds from now.
 pub fn deadline(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds.min(365 * 86_400))
@@ -147,14 +153,43 @@ impl Session {
         }
     }
 
-    /// Waits until everything missed is here.
+    /// Waits until everything missed is here: online, every new room joined, and quiet for a moment, because what
+    /// follows a join (the room's name, for one) comes right after it.
     pub async fn catch_up(&self, patience: Patience) -> Result<(), Problem> {
-        let mut connection = self.handle.connection();
+        let quiet = async {
+            let mut updates = self.updates().await;
+            loop {
+                let silence = tokio::time::timeout(QUIET, updates.next()).await;
+                let is_online = *self.handle.connection().borrow() == Connection::Online;
+                if silence.is_err() && is_online && self.handle.stats().await.healing == 0 {
+                    return;
+                }
+            }
+        };
         tokio::select! {
-            biased;
-            Ok(_) = connection.wait_for(|connection| *connection == Connection::Online) => Ok(()),
+            () = quiet => Ok(()),
             problem = self.gives_up(patience) => Err(problem),
         }
+    }
+
+    /// Waits until nothing of what was written or asked for waits for the cell any more.
+    pub async fn hand_over(&self, patience: Patience) -> Result<(), Problem> {
+        let done = async {
+            while !self.has_handed_over().await {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::select! {
+            () = done => Ok(()),
+            problem = self.gives_up(patience) => Err(problem),
+        }
+    }
+
+    /// Whether the cell has everything that was written or asked for.
+    pub async fn has_handed_over(&self) -> bool {
+        let stats = self.handle.stats().await;
+        let is_online = *self.handle.connection().borrow() == Connection::Online;
+        is_online && stats.outbox == 0 && stats.intents == 0 && stats.healing == 0
     }
 
     /// Waits until patience ends; returns why there is no answer.
@@ -168,9 +203,6 @@ impl Session {
         let time_is_up = sleep_until(until);
         tokio::pin!(time_is_up);
         loop {
-            if let Some(problem) = refusal(&connection.borrow_and_update()) {
-                return problem;
-            }
             if let Way::Failed(trouble) = &*way.borrow_and_update() {
                 // What is not a cell now will not be one in a moment.
                 let hopeless = trouble.failure == TransportFailure::NotMbolo;
@@ -178,6 +210,9 @@ impl Session {
                 if hopeless || failed {
                     return trouble.clone().into();
                 }
+            }
+            if let Some(problem) = refusal(&connection.borrow_and_update()) {
+                return problem;
             }
             tokio::select! {
                 Ok(()) = way.changed() => {}
@@ -189,12 +224,13 @@ impl Session {
 
     /// Why there is no answer, now that we do not wait any longer.
     pub fn unreachable(&self) -> Problem {
-        if let Some(problem) = refusal(&self.handle.connection().borrow()) {
-            return problem;
-        }
         match &*self.handle.way().borrow() {
-            Way::Failed(trouble) => trouble.clone().into(),
-            Way::Untried | Way::Open => Problem::new(Exit::TimedOut, "The cell did not answer in time.")
+            Way::Failed(trouble) => return trouble.clone().into(),
+            Way::Untried | Way::Open => {}
+        }
+        match refusal(&self.handle.connection().borrow()) {
+            Some(problem) => problem,
+            None => Problem::new(Exit::TimedOut, "The cell did not answer in time.")
                 .next("Try again, or wait longer with --timeout SECONDS."),
         }
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mbolo_client_api::{Body, Chat, ChatKind, Connection, Message, MessageState, Reply, Request, Update};
+use mbolo_client_api::{Body, Chat, ChatKind, Connection, Message, OfflineReason, Reply, Request, Update};
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
@@ -84,8 +84,8 @@ pub async fn run(args: Args) -> Result<(), Problem> {
             }
             loop {
                 tokio::time::sleep(IDLE).await;
-                if is_idle(&session).await? {
-                    return Ok::<(), Problem>(());
+                if session.has_handed_over().await {
+                    return;
                 }
             }
         };
@@ -95,10 +95,7 @@ pub async fn run(args: Args) -> Result<(), Problem> {
                 Some(update) => outcome = printer.print(&update).await,
                 None => outcome = Err(Problem::unexpected("The client engine has ended.")),
             },
-            idle = quiet => {
-                outcome = idle;
-                break;
-            }
+            () = quiet => break,
             problem = &mut gives_up => {
                 outcome = Err(match problem.exit {
                     Exit::Unreachable | Exit::TimedOut => Problem::new(Exit::TimedOut, "Time is up."),
@@ -205,7 +202,9 @@ impl Printer<'_> {
                 let chat = self.session.chat(room).await?;
                 say(line(&chat, message))
             }
-            Update::Connection { connection: Connection::Offline { .. } } => {
+            Update::Connection { connection: Connection::Offline { reason, .. } }
+                if *reason != OfflineReason::NotMbolo =>
+            {
                 eprintln!("{}", style::dim("The cell does not answer; trying again."));
                 Ok(())
             }
@@ -257,17 +256,4 @@ async fn unread(session: &Session, chat: &Chat) -> Result<Vec<Message>, Problem>
             return Ok(found);
         }
     }
-}
-
-/// Everything missed is here, and nothing written waits.
-async fn is_idle(session: &Session) -> Result<bool, Problem> {
-    let online = match session.ask(Request::GetConnection).await? {
-        Reply::Connection { connection } => connection == Connection::Online,
-        other => return Err(unexpected(&other)),
-    };
-    let waits = |chat: &Chat| {
-        chat.waiting
-            || chat.last_message.as_ref().is_some_and(|message| message.state == Some(MessageState::Waiting))
-    };
-    Ok(online && !session.chats().await?.iter().any(waits))
 }

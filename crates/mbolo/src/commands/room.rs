@@ -265,23 +265,11 @@ impl Room<'_> {
         if self.json { say_json(&ShownChat { chat: &chat }) } else { Ok(()) }
     }
 
-    /// The room once no change of it waits for the cell.
+    /// The room once no change waits for the cell.
     async fn settled(&self, room: &str) -> Result<Chat, Problem> {
-        let mut updates = self.session.updates().await;
-        loop {
-            let chat = self.session.chat(room).await?;
-            if !chat.waiting && chat.membership != Membership::Joining {
-                return Ok(chat);
-            }
-            tokio::select! {
-                update = updates.next() => if update.is_none() {
-                    return Err(Problem::unexpected("The client engine has ended."));
-                },
-                problem = self.session.gives_up(Patience::Until(self.until)) => {
-                    return Err(problem.next("The change is kept and made the next time this profile is online."));
-                }
-            }
-        }
+        let kept = "The change is kept and made the next time this profile is online.";
+        self.session.hand_over(Patience::Until(self.until)).await.map_err(|problem| problem.next(kept))?;
+        self.session.chat(room).await
     }
 
     async fn members(&self, room: &str) -> Result<Vec<Member>, Problem> {

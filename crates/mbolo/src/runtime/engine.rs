@@ -129,6 +129,9 @@ impl Engine {
                         self.watchers.push(Watcher { updates, backlog: VecDeque::new() });
                         let _ = watching.send(());
                     }
+                    Some(Command::Stats { stats }) => {
+                        let _ = stats.send(self.client.stats());
+                    }
                     Some(Command::Shutdown { done }) => break Some(done),
                     None => break None,
                 },

@@ -13,6 +13,7 @@ mod trust;
 
 use std::thread::JoinHandle;
 
+use mbolo_client::Stats;
 use mbolo_client_api::{Connection, Failure, Reply, Request, Update};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -53,6 +54,7 @@ pub enum Way {
 enum Command {
     Call { request: Request, reply: oneshot::Sender<Result<Reply, Failure>> },
     Watch { updates: mpsc::Sender<Update>, watching: oneshot::Sender<()> },
+    Stats { stats: oneshot::Sender<Stats> },
     Shutdown { done: oneshot::Sender<()> },
 }
 
@@ -106,6 +108,15 @@ impl Handle {
     /// The engine's view of the connection; changes can be awaited.
     pub fn connection(&self) -> watch::Receiver<Connection> {
         self.connection.clone()
+    }
+
+    /// The engine's counters: what waits to be sent or changed. Nothing, if the engine has ended.
+    pub async fn stats(&self) -> Stats {
+        let (stats, answer) = oneshot::channel();
+        match self.commands.send(Command::Stats { stats }) {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Stats::default(),
+        }
     }
 
     /// Sends what is on its way, closes the socket and the database. Returns when that is done.

@@ -99,6 +99,10 @@ impl Server {
             "--data",
         ]);
         command.arg(self.data()).args(&self.flags);
+        // For looking at a web client that is not in the binary yet.
+        if let Some(dir) = std::env::var_os("MBOLO_TEST_WEB_DIR") {
+            command.arg("--web-dir").arg(dir);
+        }
         command
     }
 
