@@ -195,6 +195,14 @@ impl Client {
         if room.healing != Healing::Needed {
             return Ok(());
         }
+        // An invitation came while this was asked: with it everything said since can be read.
+        if room.join_epoch.is_some() && room.membership != Membership::Member {
+            self.todo.insert(id);
+            return Ok(());
+        }
+        // A new device begins here. One that only missed its invitation is served from where the account's
+        // history begins, and asks for what it cannot decrypt.
+        let is_new_device = room.suite == 0;
         let built = self.attempt(id, |client| {
             client.forget_group(id);
             let provider = client.provider();
@@ -211,7 +219,7 @@ impl Client {
             Ok((rejoin, hash)) => {
                 let suite = rejoin.group.ciphersuite() as u16;
                 self.learn_kind(&mut room, suite, &rejoin.context)?;
-                if room.membership != Membership::Member {
+                if room.membership != Membership::Member && is_new_device {
                     let head = VersionVector::try_from(info.head.as_ref()).unwrap_or_default();
                     room.vector.join(&head);
                 }
