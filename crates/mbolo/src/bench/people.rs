@@ -15,7 +15,7 @@ use mbolo_proto::{
 };
 use openmls::prelude::{
     BasicCredential, Capabilities, Ciphersuite, CredentialWithKey, Extension, ExtensionType, Extensions,
-    GroupId, KeyPackage, MlsGroup, OpenMlsProvider, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
+    GroupId, KeyPackage, Lifetime, MlsGroup, OpenMlsProvider, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
     RequiredCapabilitiesExtension, UnknownExtension,
 };
 use openmls_basic_credential::SignatureKeyPair;
