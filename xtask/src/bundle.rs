@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use crate::run::{cargo, target, workspace};
+use crate::run::{Run, cargo, target, workspace};
 
 /// Builds what has changed.
 pub fn build() -> Result<()> {
@@ -29,7 +29,9 @@ pub fn build() -> Result<()> {
         return Ok(());
     }
     let arguments = [ui, engine, static_dir, out].map(|path| path.display().to_string());
-    cargo(&["run", "--package", "mbolo-web-bundle", "--"]).args(&arguments).run()
+    // The whole workspace's features, so that the tests use the same dependencies.
+    cargo(&["build", "--workspace", "--bin", "mbolo-web-bundle"]).run()?;
+    Run::new(&target().join("debug/mbolo-web-bundle").display().to_string()).args(&arguments).run()
 }
 
 fn files_of(dir: &std::path::Path) -> Result<Vec<PathBuf>> {

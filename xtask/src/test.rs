@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all that must hold, in the order in which a mistake shows soonest; and the longer fuzz run.
 //!
-//! One profile (dev) serves the tests, the simulator and the started cell, so nothing is compiled twice;
-//! only the browser's WASM has a profile of its own, because that is what is shipped.
+//! One profile (dev) and one compilation serve the lints, the tests, the simulator and the started cell, see
+//! [`checked`]; only the browser's WASM has a profile of its own, because that is what is shipped.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,12 +27,9 @@ pub fn test() -> Result<()> {
         ("format", || cargo(&["fmt", "--all", "--check"]).run()),
         ("licences", licences),
         ("web client", bundle::build),
-        ("lints", || cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()),
-        // All targets of all packages at once: a selection of packages would be a selection of features, and
-        // their dependencies would be compiled again.
-        ("build", || cargo(&["build", "--workspace", "--all-targets"]).run()),
+        ("lints and build", || checked(&["build", "--workspace", "--all-targets"]).run()),
         ("tests", || {
-            cargo(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1").run()
+            checked(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1").run()
         }),
         ("simulator", || {
             Run::new(&built("mbolo-sim").display().to_string()).args(&["--seeds", SIMULATOR_SEEDS]).run()
@@ -56,7 +53,18 @@ pub fn test() -> Result<()> {
     Ok(())
 }
 
-/// A program of the workspace, as the step `build` has left it.
+/// Cargo, with the workspace's own crates compiled by Clippy's driver: rustc with more lints, here all fatal.
+///
+/// `cargo clippy` calls the same driver, but to check and not to build: every dependency would be gone through once
+/// more. For the same reason every call names the whole workspace: a selection of packages is a selection of features.
+fn checked(arguments: &[&str]) -> Run {
+    cargo(arguments)
+        .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
+        // How `cargo clippy` hands on what follows its `--`.
+        .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")
+}
+
+/// A program of the workspace, as the step `lints and build` has left it.
 fn built(program: &str) -> PathBuf {
     target().join("debug").join(program)
 }

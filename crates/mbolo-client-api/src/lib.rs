@@ -21,7 +21,6 @@ pub struct Call {
 
 /// Everything the engine sends to a UI.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to a UI")]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Output {
     /// The answer to the call with this id.
@@ -204,7 +203,6 @@ pub enum Request {
 /// What a request is answered with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to a UI")]
 #[allow(missing_docs)]
 pub enum Reply {
     Done,
@@ -221,7 +219,6 @@ pub enum Reply {
 
 /// What changed, with its new state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to a UI")]
 #[serde(tag = "update", rename_all = "snake_case")]
 pub enum Update {
     /// The account of this profile was made or changed.

@@ -19,7 +19,6 @@ pub const CALL_COUNT_BITS: u32 = 32;
 /// What a tab says. Its own type, and not one with [`FromEngine`], so that neither side carries the code to read
 /// what it only writes; each ignores what is not for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to JSON")]
 #[serde(tag = "to_engine", rename_all = "snake_case")]
 pub enum ToEngine {
     /// A tab is new, or wants to know whether the engine lives. Answered with `Ready` or `Failed`, or not at all.
@@ -33,7 +32,6 @@ pub enum ToEngine {
 
 /// What the engine says, to all tabs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to JSON")]
 #[serde(tag = "from_engine", rename_all = "snake_case")]
 pub enum FromEngine {
     /// The engine is open. Calls that an engine with another number has not answered are lost.

@@ -72,7 +72,6 @@ pub enum TransportFailure {
 
 /// What the runtime has to do, in this order.
 #[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant)] // a handful per input, and soon taken apart
 pub enum Effect {
     /// Open a transport to the cell.
     Connect,

@@ -1,5 +1,7 @@
 //! The conformance suite on every engine, and for the durable one what the suite cannot do: break its files.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -13,7 +13,7 @@ pub mod signing;
 pub mod vector;
 
 /// The session protocol, package `mbolo.v1`.
-#[allow(missing_docs, clippy::doc_markdown, clippy::large_enum_variant)]
+#[allow(missing_docs, clippy::doc_markdown)]
 pub mod wire {
     include!(concat!(env!("OUT_DIR"), "/mbolo.v1.rs"));
 }

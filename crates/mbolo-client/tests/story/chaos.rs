@@ -8,6 +8,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::desk::Desk;
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test has no arguments")]
 fn after_a_bad_day_everybody_has_everything_once_and_in_order() {
     let seeds = std::env::var("MBOLO_CHAOS_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(6);
     let first = std::env::var("MBOLO_CHAOS_FIRST").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);

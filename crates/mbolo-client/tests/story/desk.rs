@@ -352,7 +352,7 @@ impl Desk {
                 let mut events = std::mem::take(&mut self.to_cell);
                 let mut effects = Vec::new();
                 self.cell.as_mut().unwrap().handle(self.now, &mut events, &mut effects);
-                self.from_cell(effects);
+                self.cell_does(effects);
             }
             if quiet {
                 return;
@@ -361,12 +361,12 @@ impl Desk {
         panic!("never at rest");
     }
 
-    fn from_cell(&mut self, effects: Vec<CellEffect>) {
+    fn cell_does(&mut self, effects: Vec<CellEffect>) {
         for effect in effects {
             match effect {
-                CellEffect::Send { session, frame } => self.to_client(session, &frame),
+                CellEffect::Send { session, frame } => self.carry_to_client(session, &frame),
                 CellEffect::Broadcast { sessions, frame } => {
-                    sessions.into_iter().for_each(|session| self.to_client(session, &frame));
+                    sessions.into_iter().for_each(|session| self.carry_to_client(session, &frame));
                 }
                 CellEffect::Close { session } => {
                     let Some(person) = self.owners.get(&session.0).copied() else { continue };
@@ -379,7 +379,7 @@ impl Desk {
         }
     }
 
-    fn to_client(&mut self, session: SessionId, frame: &Bytes) {
+    fn carry_to_client(&mut self, session: SessionId, frame: &Bytes) {
         let Some(person) = self.owners.get(&session.0).copied() else { return };
         if self.people[person].session == Some(session.0) {
             self.people[person].heard.push(frame.clone());

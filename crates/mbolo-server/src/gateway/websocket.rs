@@ -53,8 +53,8 @@ pub(crate) const CLOSE_POLICY: u16 = 1008;
 /// Puts the frames of one connection together.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
-    /// The beginning of a fragmented message; boxed because hardly anybody sends one.
-    fragments: Option<Box<Vec<u8>>>,
+    /// The beginning of a fragmented message.
+    fragments: Option<Vec<u8>>,
 }
 
 /// What the beginning of a buffer holds.
@@ -77,7 +77,7 @@ pub(crate) enum Step {
 impl Assembler {
     /// Bytes of a message whose last fragment has not come.
     pub(crate) fn held(&self) -> usize {
-        self.fragments.as_ref().map_or(0, |fragments| fragments.len())
+        self.fragments.as_ref().map_or(0, Vec::len)
     }
 
     /// Takes one frame from the front of `buffer`. No message may be larger than `limit` bytes.
@@ -107,7 +107,7 @@ impl Assembler {
                 let mut fragments = self.fragments.take().ok_or(Violation::Protocol)?;
                 unmask_onto(&mut fragments, payload, header.mask);
                 if header.last {
-                    return Ok(Some(Message::Binary((*fragments).into())));
+                    return Ok(Some(Message::Binary(fragments.into())));
                 }
                 self.fragments = Some(fragments);
                 Ok(None)
@@ -116,7 +116,7 @@ impl Assembler {
             BINARY if self.fragments.is_some() => Err(Violation::Protocol),
             BINARY if header.last => Ok(Some(Message::Binary(whole().into()))),
             BINARY => {
-                self.fragments = Some(Box::new(whole()));
+                self.fragments = Some(whole());
                 Ok(None)
             }
             CLOSE => Ok(Some(Message::Close)),

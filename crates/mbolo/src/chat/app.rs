@@ -337,7 +337,7 @@ impl App {
                 self.overlay = Some(Overlay::Help);
                 Vec::new()
             }
-            KeyCode::Char('k') if control => self.to_list(),
+            KeyCode::Char('k') if control => self.show_list(),
             _ => match self.focus {
                 Focus::List => self.on_list_key(key, now_ms),
                 Focus::Chat => self.on_chat_key(key, now_ms),
@@ -391,10 +391,10 @@ impl App {
     fn on_chat_key(&mut self, key: KeyEvent, now_ms: u64) -> Vec<Ask> {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
-        if self.open.as_ref().is_some_and(|open| open.selected.is_some()) {
-            if let Some(asks) = self.on_selection_key(key, now_ms) {
-                return asks;
-            }
+        if self.open.as_ref().is_some_and(|open| open.selected.is_some())
+            && let Some(asks) = self.on_selection_key(key, now_ms)
+        {
+            return asks;
         }
         let before = self.composer.text().len();
         match key.code {
@@ -405,7 +405,7 @@ impl App {
                 self.intent = Intent::New;
                 self.composer.take();
             }
-            KeyCode::Esc => return self.to_list(),
+            KeyCode::Esc => return self.show_list(),
             KeyCode::Up if self.composer.is_empty() => self.select(true),
             KeyCode::PageUp => self.scroll(10),
             KeyCode::PageDown => self.scroll(-10),
@@ -521,7 +521,7 @@ impl App {
                 self.overlay = Some(Overlay::Help);
                 return Vec::new();
             }
-            Command::Chats => return self.to_list(),
+            Command::Chats => return self.show_list(),
             Command::Quit => {
                 self.quit = true;
                 return self.stop_typing();
@@ -647,7 +647,7 @@ impl App {
 
     fn complete(&mut self) -> Vec<Ask> {
         if self.composer.is_empty() {
-            return self.to_list();
+            return self.show_list();
         }
         if let [word] = command::completions(self.composer.text()).as_slice() {
             self.composer.set(format!("/{word} "));
@@ -655,7 +655,7 @@ impl App {
         Vec::new()
     }
 
-    fn to_list(&mut self) -> Vec<Ask> {
+    fn show_list(&mut self) -> Vec<Ask> {
         self.clear_selection();
         self.focus = Focus::List;
         self.filter.take();

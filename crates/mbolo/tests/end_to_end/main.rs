@@ -2,6 +2,8 @@
 //!
 //! Tests wait for what is printed, never for time to pass; every wait has an end.
 
+#![allow(clippy::unwrap_used)]
+
 mod browser;
 mod faults;
 mod people;
