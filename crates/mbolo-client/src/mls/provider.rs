@@ -19,6 +19,7 @@ use openmls_traits::types::{
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rusqlite::Connection;
+use sha2::{Digest, Sha256};
 use tls_codec::SecretVLBytes;
 
 use super::hpke::{SeededHpke, with_seed};
@@ -35,15 +36,20 @@ pub const SUITES: [Ciphersuite; 2] = [POST_QUANTUM, CLASSICAL];
 pub struct Crypto {
     inner: RustCrypto,
     random: Mutex<ChaCha20Rng>,
+    sealing_secret: [u8; 32],
     storage_failed: AtomicBool,
 }
 
 impl Crypto {
     /// Everything random is derived from `seed`.
     pub fn new(seed: [u8; 32]) -> Self {
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let mut sealing_secret = [0; 32];
+        random.fill_bytes(&mut sealing_secret);
         Self {
             inner: RustCrypto::default(),
-            random: Mutex::new(ChaCha20Rng::from_seed(seed)),
+            random: Mutex::new(random),
+            sealing_secret,
             storage_failed: AtomicBool::new(false),
         }
     }
@@ -64,6 +70,18 @@ impl Crypto {
     /// A random number below `bound` (0 for a bound of 0); a slight bias does not matter for back-offs.
     pub fn below(&self, bound: u64) -> u64 {
         u64::from_be_bytes(self.random()).checked_rem(bound).unwrap_or(0)
+    }
+
+    /// The randomness for sealing `message` to `key`: a keyed hash of both, because OpenMLS seals to the members of a
+    /// room on several threads at once, and what each of them would draw from a shared generator depends on who
+    /// is first. What OpenMLS seals is a fresh secret, so no two inputs are the same.
+    fn sealing_seed(&self, key: &[u8], info: &[u8], message: &[u8]) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix(self.sealing_secret);
+        for part in [key, info, message] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
     }
 
     fn fill(&self, bytes: &mut [u8]) {
@@ -173,7 +191,7 @@ impl OpenMlsCrypto for Crypto {
         aad: &[u8],
         ptxt: &[u8],
     ) -> Result<HpkeCiphertext, CryptoError> {
-        let (kem_output, ciphertext) = with_seed(self.random(), || {
+        let (kem_output, ciphertext) = with_seed(self.sealing_seed(pk_r, info, ptxt), || {
             seeded(config)?
                 .seal(&pk_r.into(), info, aad, ptxt, None, None, None)
                 .map_err(|_| CryptoError::HpkeEncryptionError)
