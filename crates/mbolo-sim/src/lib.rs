@@ -14,6 +14,7 @@ mod cell_side;
 mod device_side;
 mod failure;
 mod faults;
+mod hashing;
 mod heal;
 mod ledger;
 mod network;
@@ -33,9 +34,11 @@ pub use plan::{Bug, Options};
 
 /// Plays one seed to the end.
 pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
-    let world = world::World::new(seed, options);
-    let failed = |(oracle, what)| Failure { seed, oracle, what, after_ms: 0, trace: String::new() };
-    world.map_err(failed)?.run()
+    hashing::with_fixed_keys(|| {
+        let world = world::World::new(seed, options);
+        let failed = |(oracle, what)| Failure { seed, oracle, what, after_ms: 0, trace: String::new() };
+        world.map_err(failed)?.run()
+    })
 }
 
 /// When every run begins, in Unix milliseconds: a fixed day near the present one, since certificates and
