@@ -238,6 +238,14 @@ pub enum Update {
         /// Its state. A UI puts it where `position` says and replaces one with the same `id`.
         message: Message,
     },
+    /// A message is gone without a trace: it stood for something unreadable, which has come again since and has
+    /// its own place or effect.
+    Removed {
+        /// Room id.
+        room: String,
+        /// Its id.
+        message: String,
+    },
     /// Someone types, or has stopped.
     Typing {
         /// Room id.

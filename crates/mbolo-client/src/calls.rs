@@ -360,6 +360,10 @@ impl Client {
                 self.create_group(id, &name, members)
             }
             Purpose::AddMembers { room } => {
+                // Looking up took time: this account may have left meanwhile, or be no admin any more.
+                if self.room_of_admin(id, &room.to_string())?.is_none() {
+                    return Ok(());
+                }
                 let mut wanted = Vec::new();
                 for account in lookup.found {
                     if !self.is_present(room, account)? {

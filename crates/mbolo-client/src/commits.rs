@@ -59,13 +59,19 @@ impl Client {
     pub(crate) fn submit(&mut self, commit: &PendingCommit) {
         if self.session.busy.insert(commit.room) {
             self.request(
-                Asked::Submit { room: commit.room },
+                Asked::Submit { room: commit.room, hash: commit.hash() },
                 client_frame::Body::SubmitCommit(commit.submission()),
             );
         }
     }
 
     // ------------------------------------------------------------ answers to a submission
+
+    /// Whether an answer came too late: another commit won meanwhile, and a newer one of our own is under way, about
+    /// which the answer says nothing.
+    pub(crate) fn is_superseded(&self, room: RoomId, hash: [u8; 32]) -> Result<bool, Fault> {
+        Ok(self.pending(room)?.is_some_and(|(pending, _)| pending.hash() != hash))
+    }
 
     pub(crate) fn on_accepted(&mut self, id: RoomId, accepted: &wire::CommitAccepted) -> Result<(), Fault> {
         let mut room = self.room(id)?;
@@ -227,8 +233,8 @@ impl Client {
                 self.entered(room, epoch + 1, hash, effect, place)?;
                 Ok(true)
             }
-            Err(fault) => {
-                self.broken_room(room, &fault);
+            Err(_) => {
+                self.heal(room);
                 Ok(false)
             }
         }
@@ -264,9 +270,9 @@ impl Client {
         let (effect, hash) = match result {
             Ok(merged) => merged,
             Err(MlsFault::Receipt(_)) => return Ok(false),
-            Err(fault) => {
+            Err(_) => {
                 self.drop_pending(id)?;
-                self.broken_room(room, &fault);
+                self.heal(room);
                 return Ok(true);
             }
         };
@@ -473,7 +479,7 @@ impl Client {
 
     /// A receipt that proves nothing: the epoch stays, and the room is entered anew later.
     fn refuse_receipt(&mut self, room: &mut Room) -> Result<(), Fault> {
-        self.broken_room(room, &MlsFault::Receipt("it does not prove the commit".into()));
+        self.heal(room);
         Ok(())
     }
 

@@ -194,9 +194,11 @@ impl Client {
         self.update_connection();
         let changed = std::mem::take(&mut self.changed);
         for (room, key) in changed.messages {
-            if let Some(message) = self.message(room, key)? {
-                self.update(Update::Message { room: room.to_string(), message });
-            }
+            let update = match self.message(room, key)? {
+                Some(message) => Update::Message { room: room.to_string(), message },
+                None => Update::Removed { room: room.to_string(), message: key.to_string() },
+            };
+            self.update(update);
         }
         for room in changed.members {
             let members = self.members(room)?;
@@ -271,14 +273,14 @@ impl Client {
         room: RoomId,
         operation: impl FnOnce(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        if let Err(fault) = self.attempt(room, operation)? {
+        if self.attempt(room, operation)?.is_err() {
             // What was prepared for the cell was taken back with the rest, so nothing of it is under way.
             self.session.busy.remove(&room);
             self.session.gathering.remove(&room);
             self.session.flights.remove(&room);
             if let Some(mut row) = Room::load(&self.db, room)? {
                 self.drop_pending(room)?;
-                self.broken_room(&mut row, &fault);
+                self.heal(&mut row);
                 row.save(&self.db)?;
             }
         }
@@ -337,7 +339,7 @@ impl Client {
         self.out.push(Effect::Output(Output::Update { update }));
     }
 
-    /// A message is new or changed; so is its chat.
+    /// A message is new, changed or removed; so is its chat.
     pub(crate) fn message_changed(&mut self, room: RoomId, key: MessageKey) {
         if self.changed.seen.insert((room, key)) {
             self.changed.messages.push((room, key));

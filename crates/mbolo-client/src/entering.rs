@@ -317,11 +317,7 @@ impl Client {
         self.heal(room);
     }
 
-    pub(crate) fn broken_room(&mut self, room: &mut Room, _fault: &MlsFault) {
-        self.heal(room);
-    }
-
-    pub(crate) fn needs_healing(&mut self, id: RoomId, _why: &str) -> Result<(), Fault> {
+    pub(crate) fn needs_healing(&mut self, id: RoomId) -> Result<(), Fault> {
         let mut room = self.room(id)?;
         if room.is_usable() {
             self.lose_own(&mut room)?;
@@ -333,7 +329,7 @@ impl Client {
 
     /// The cell does not let this device follow a room that it believes to be in.
     pub(crate) fn on_feed_refused(&mut self, id: RoomId) -> Result<(), Fault> {
-        self.needs_healing(id, "the cell refuses the feed")
+        self.needs_healing(id)
     }
 
     /// The account is not in the room (any more).
@@ -409,9 +405,14 @@ impl Client {
             })
             .optional()?;
         if old.is_some() {
-            self.db
+            let stand_in = MessageKey::first_of(&entry.0);
+            let shown = self
+                .db
                 .prepare_cached("DELETE FROM messages WHERE room = ?1 AND key = ?2")?
-                .execute((room.id.0, MessageKey::first_of(&entry.0).0))?;
+                .execute((room.id.0, stand_in.0))?;
+            if shown > 0 {
+                self.message_changed(room.id, stand_in);
+            }
         }
         Ok(old.unwrap_or(place))
     }

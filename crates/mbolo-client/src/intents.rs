@@ -416,7 +416,7 @@ impl Client {
                     self.request(Asked::Propose { room: id, entry }, client_frame::Body::Publish(publish));
                 }
             }
-            Err(fault) => self.broken_room(room, &fault),
+            Err(_) => self.heal(room),
         }
         Ok(())
     }

@@ -216,7 +216,7 @@ impl Client {
                 flight.refusals += 1;
                 flight.not_before = self.now + RETRY_MS * u64::from(flight.refusals);
                 if flight.refusals >= REFUSALS_BEFORE_HEALING {
-                    self.needs_healing(room, "the cell says that this device is not in the room")?;
+                    self.needs_healing(room)?;
                 }
             }
             ErrorCode::TooLarge | ErrorCode::Malformed => self.fail_row(room, outbox)?,
@@ -248,7 +248,7 @@ impl Client {
         flight.refusals += 1;
         let pause = u64::from(error.retry_after_ms).max(RETRY_MS << flight.refusals.min(6));
         if error.code() == ErrorCode::NotAMember && flight.refusals >= REFUSALS_BEFORE_HEALING {
-            self.needs_healing(room, "the cell says that this device is not in the room")?;
+            self.needs_healing(room)?;
         }
         self.wake(room, self.now + pause);
         Ok(())

@@ -62,7 +62,7 @@ pub(crate) enum Asked {
     Publish { room: RoomId, outbox: i64 },
     Propose { room: RoomId, entry: EntryId },
     CreateRoom { room: RoomId },
-    Submit { room: RoomId },
+    Submit { room: RoomId, hash: [u8; 32] },
     Join { room: RoomId },
     GroupInfo { room: RoomId },
     Upload { last_resort: bool },
@@ -79,7 +79,7 @@ impl Asked {
             Self::Publish { room, .. }
             | Self::Propose { room, .. }
             | Self::CreateRoom { room }
-            | Self::Submit { room }
+            | Self::Submit { room, .. }
             | Self::Join { room }
             | Self::GroupInfo { room }
             | Self::Claim { room, .. } => Some(*room),
@@ -454,11 +454,12 @@ impl Client {
             (Asked::Publish { room, outbox }, Body::Published(at)) => self.on_published(room, outbox, &at),
             (Asked::Propose { room, entry: _ }, Body::Published(at)) => self.step_over(room, &at),
             (Asked::CreateRoom { room }, _) => self.room_created(room),
-            (Asked::Submit { room }, Body::CommitAccepted(accepted)) => {
+            (Asked::Submit { room, hash }, _) if self.is_superseded(room, hash)? => Ok(()),
+            (Asked::Submit { room, .. }, Body::CommitAccepted(accepted)) => {
                 self.session.busy.remove(&room);
                 self.on_accepted(room, &accepted)
             }
-            (Asked::Submit { room }, Body::CommitStale(stale)) => {
+            (Asked::Submit { room, .. }, Body::CommitStale(stale)) => {
                 self.session.busy.remove(&room);
                 self.on_stale(room, &stale)
             }
@@ -535,7 +536,8 @@ impl Client {
                 self.session.busy.remove(&room);
                 self.on_creation_refused(room, error)
             }
-            Asked::Submit { room } => {
+            Asked::Submit { room, hash } if self.is_superseded(room, hash)? => Ok(()),
+            Asked::Submit { room, .. } => {
                 self.session.busy.remove(&room);
                 self.on_submit_refused(room, error)
             }

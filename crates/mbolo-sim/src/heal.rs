@@ -199,7 +199,10 @@ impl World {
         let Ok(room) = text.room.parse::<RoomId>() else { return Ok(0) };
         let own = self.people[id.author].view.text(&text.room, id);
         let Some(own) = own.filter(|_| text.exists) else { return Ok(0) };
-        let author_stayed = self.stayed(room, id.author, text.created_ms);
+        // The last one to leave stays a member for the cell: nobody is there to carry out the wish.
+        let left = self.people[id.author].view.chats.get(&text.room);
+        let left = left.is_some_and(|chat| chat.membership == Membership::Left);
+        let author_stayed = !left && self.stayed(room, id.author, text.created_ms);
         if own.state == Some(MessageState::Failed) && author_stayed {
             return Err(format!(
                 "{id:?} has failed, though its author is in {} all the time",

@@ -62,10 +62,6 @@ fn play_many(from: u64, seeds: u64, keep_going: bool) -> anyhow::Result<()> {
                     if seed >= from + seeds {
                         break;
                     }
-                    if OPEN_SEEDS.contains(&seed) {
-                        eprintln!("seed {seed} is left out: it shows a defect that is known and open");
-                        continue;
-                    }
                     let result = mbolo_sim::run(seed, &Options::default());
                     let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     match result {
@@ -94,11 +90,6 @@ fn play_many(from: u64, seeds: u64, keep_going: bool) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// Seeds that show a defect which is known and not repaired yet; `--seed` plays them.
-/// 9: a device enters anew after its own accepted commit, and cannot read what a member said who was removed since.
-/// 63: a wish to change a room never comes to an end. 83: after a restart a message is not shown any more.
-const OPEN_SEEDS: &[u64] = &[9, 63, 83];
 
 #[derive(Default)]
 struct Totals {

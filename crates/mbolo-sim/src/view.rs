@@ -50,6 +50,7 @@ impl View {
         match update {
             Update::Chat { chat } => drop(self.chats.insert(chat.room.clone(), chat.clone())),
             Update::Message { room, message } => self.message(room, message, text)?,
+            Update::Removed { room, message } => self.removed(room, message)?,
             _ => {}
         }
         Ok(())
@@ -73,6 +74,17 @@ impl View {
                 format!("text {} of p{} is shown twice in {}", text.number, text.author, short(room)),
             )),
             _ => self.check_order(room, text),
+        }
+    }
+
+    /// A message is gone: only what stands for something unreadable may go.
+    fn removed(&mut self, room: &str, id: &str) -> Result<(), Breach> {
+        let gone = self.messages.get_mut(room).and_then(|shown| shown.remove(id));
+        match gone {
+            Some(message) if !matches!(message.body, Body::Unreadable { .. }) => {
+                Err((Oracle::Durable, format!("message {} in {} is taken away", short(id), short(room))))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -97,6 +97,16 @@ impl Timeline {
         newest && !known
     }
 
+    /// A message is gone; the unread marker moves to the one after it.
+    pub fn remove(&mut self, id: &str) {
+        let Some(position) = self.positions.remove(id) else { return };
+        let key = (position, id.to_owned());
+        self.messages.remove(&key);
+        if self.unread_from.as_deref() == Some(id) {
+            self.unread_from = self.messages.range(key..).next().map(|(_, next)| next.id.clone());
+        }
+    }
+
     /// By id.
     pub fn get(&self, id: &str) -> Option<&Message> {
         let position = *self.positions.get(id)?;
@@ -229,6 +239,18 @@ pub(crate) mod tests {
 
     fn ids(timeline: &Timeline) -> Vec<String> {
         timeline.iter().map(|m| m.id.clone()).collect()
+    }
+
+    #[test]
+    fn what_is_removed_takes_the_unread_marker_to_the_next() {
+        let mut timeline =
+            loaded(vec![message(1, "awa", 0), message(2, "awa", 1), message(3, "awa", 2)], false);
+        timeline.mark_unread(2);
+        timeline.remove("m2");
+        assert_eq!(ids(&timeline), ["m1", "m3"]);
+        assert_eq!(timeline.unread_from.as_deref(), Some("m3"));
+        timeline.remove("m2");
+        assert_eq!(timeline.len(), 2);
     }
 
     #[test]

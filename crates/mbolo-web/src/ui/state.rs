@@ -395,6 +395,11 @@ impl App {
                     });
                 }
             }
+            Change::Removed { room, message } => {
+                if self.room_now().as_deref() == Some(&room) {
+                    self.timeline.update(|timeline| timeline.remove(&message));
+                }
+            }
             Change::Typing { room, account, name, active } => {
                 self.typing.update(|typing| typing.set(&room, &account, &name, active, dom::now_ms()));
             }

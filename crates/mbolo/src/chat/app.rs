@@ -190,6 +190,11 @@ impl App {
                     }
                 }
             }
+            Update::Removed { room, message } => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
+                    open.remove(&message);
+                }
+            }
             Update::Typing { room, account, name, active } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
                     open.set_typing(account, name, active, now_ms);

@@ -59,6 +59,16 @@ impl Conversation {
         known.is_none()
     }
 
+    /// A message is gone.
+    pub fn remove(&mut self, id: &str) {
+        let Some(index) = self.messages.iter().position(|message| message.id == id) else { return };
+        self.messages.remove(index);
+        if self.unread_from.as_deref() == Some(id) {
+            self.unread_from = self.messages.get(index).map(|next| next.id.clone());
+        }
+        self.selected.take_if(|selected| selected == id);
+    }
+
     /// Marks the oldest of the newest `unread` messages of others.
     pub fn mark_unread(&mut self, unread: u32) {
         let others = self.messages.iter().rev().filter(|message| !message.sender.me);

@@ -148,9 +148,10 @@ impl Printer<'_> {
     async fn print(&mut self, update: &Update) -> Result<(), Problem> {
         let room = match update {
             Update::Chat { chat } => Some(&chat.room),
-            Update::Message { room, .. } | Update::Typing { room, .. } | Update::Members { room, .. } => {
-                Some(room)
-            }
+            Update::Message { room, .. }
+            | Update::Removed { room, .. }
+            | Update::Typing { room, .. }
+            | Update::Members { room, .. } => Some(room),
             Update::Account { .. } | Update::Connection { .. } => None,
         };
         if room.is_some_and(|room| !self.wants(room)) {
