@@ -464,7 +464,13 @@ impl Client {
     pub(crate) fn open_direct_room(&mut self, peer: AccountId) -> Result<RoomId, Fault> {
         let me = self.my_account()?;
         let id = RoomId::direct(me, peer);
-        if Room::load(&self.db, id)?.is_some() {
+        if let Some(mut room) = Room::load(&self.db, id)? {
+            if !room.is_shown() {
+                (room.kind, room.peer) = (ChatKind::Direct, Some(peer));
+                room.save(&self.db)?;
+                self.keep_peer(id, peer)?;
+                self.chat_changed(id);
+            }
             return Ok(id);
         }
         let participants = if me < peer { [me, peer] } else { [peer, me] };
@@ -474,14 +480,19 @@ impl Client {
         room.created = false;
         room.profile_due = true;
         self.make_room(&mut room, Policy::Direct { participants })?;
+        self.keep_peer(id, peer)?;
+        self.add_intent(id, &Intent::Add { accounts: vec![peer] })?;
+        Ok(id)
+    }
+
+    fn keep_peer(&self, room: RoomId, peer: AccountId) -> Result<(), Fault> {
         self.db
             .prepare_cached(
                 "INSERT OR IGNORE INTO members (room, account, present, admin, name, delivered, read)
                  VALUES (?1, ?2, 1, 0, '', x'', x'')",
             )?
-            .execute((id.0, peer.0))?;
-        self.add_intent(id, &Intent::Add { accounts: vec![peer] })?;
-        Ok(id)
+            .execute((room.0, peer.0))?;
+        Ok(())
     }
 
     /// A new group. Nothing if the cell was never met, because its key belongs into the group.

@@ -115,11 +115,12 @@ impl Client {
 
     // ------------------------------------------------------------ others' marks
 
-    /// Asks for the marks of a room in which own messages are not seen by all yet.
+    /// Asks for the marks of a room in which own messages are not seen by all yet. One that waits counts: the cell may
+    /// have it, and others' marks for it, and only the answer was lost.
     pub(crate) fn ask_marks(&mut self, room: RoomId) -> Result<(), Fault> {
         let unfinished = self
             .db
-            .prepare_cached("SELECT 1 FROM messages WHERE room = ?1 AND state BETWEEN 2 AND 3")?
+            .prepare_cached("SELECT 1 FROM messages WHERE room = ?1 AND state BETWEEN 1 AND 3")?
             .exists([room.0])?;
         if unfinished {
             let body = wire::GetMarks { room_id: room.to_bytes() };

@@ -222,16 +222,17 @@ impl Client {
         Ok(members)
     }
 
+    /// One chat, unless it is not to be seen.
     pub(crate) fn chat(&self, id: RoomId) -> Result<Option<Chat>, Fault> {
-        Room::load(&self.db, id)?.map(|room| self.show_chat(&room)).transpose()
+        let room = Room::load(&self.db, id)?.filter(Room::is_shown);
+        room.map(|room| self.show_chat(&room)).transpose()
     }
 
     /// All chats, newest first.
     pub(crate) fn chats(&self) -> Result<Vec<Chat>, Fault> {
         let mut chats = Room::all(&self.db)?
             .iter()
-            // An invitation that was not opened yet: neither its kind nor its name is known.
-            .filter(|room| room.membership != Membership::Joining || room.suite != 0)
+            .filter(|room| room.is_shown())
             .map(|room| self.show_chat(room))
             .collect::<Result<Vec<_>, _>>()?;
         chats.sort_by(|a, b| b.last_activity_ms.cmp(&a.last_activity_ms).then_with(|| a.room.cmp(&b.room)));

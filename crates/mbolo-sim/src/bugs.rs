@@ -1,12 +1,13 @@
 //! Planted bugs: a disk, a network or a runtime that breaks what it promises to the cores.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use bytes::Bytes;
-use mbolo_proto::wire::{self, server_frame::Body};
+use mbolo_cell::Event;
+use mbolo_client_api::Update;
+use mbolo_proto::wire::{self, client_frame, server_frame::Body};
 
+use crate::ledger::Breach;
 use crate::plan::Bug;
-use crate::world::World;
+use crate::world::{What, World};
 
 impl World {
     /// What a planted bug makes of a frame: `None` leaves it, `Some(None)` swallows it.
@@ -41,23 +42,51 @@ impl World {
         }
     }
 
-    /// The disk of a dead device goes back to what it was some time ago.
-    pub(crate) fn forget(&mut self, person: usize) {
-        let someone = &mut self.people[person];
-        let earlier = someone.snapshot.take();
-        let copied = someone.disk().and_then(|disk| copy(disk).ok());
-        someone.snapshot = copied;
-        if let Some(earlier) = earlier {
-            someone.replace_disk(earlier);
+    /// From a batch with a commit on, the cell's disk only pretends to sync, and soon the cell dies.
+    pub(crate) fn plan_to_forget(&mut self) {
+        let commits = |event: &Event| match event {
+            Event::Frame { frame, .. } => matches!(frame.body, Some(client_frame::Body::SubmitCommit(_))),
+            _ => false,
+        };
+        if self.options.bug == Some(Bug::ForgottenCommit)
+            && self.cell.inbox.iter().any(commits)
+            && self.dice.chance(0.3)
+        {
+            self.cell.disk.set_lying(true);
+            self.queue.after(2_000, What::CellForgets);
+        }
+    }
+
+    /// What was planned there comes to pass.
+    pub(crate) fn forget_commit(&mut self) -> Result<(), Breach> {
+        self.observe()?;
+        self.kill_cell(1_000);
+        self.cell.disk.set_lying(false);
+        Ok(())
+    }
+
+    /// What reaches the screen instead of this update: it is held back until after the next one of its message.
+    pub(crate) fn delay_update(&mut self, person: usize, update: Update) -> Vec<Update> {
+        if self.options.bug != Some(Bug::LateUpdate) || !matches!(update, Update::Message { .. }) {
+            return vec![update];
+        }
+        match self.late.take() {
+            None => {
+                self.late = Some((person, update));
+                Vec::new()
+            }
+            Some((of, late)) if of == person && same_message(&late, &update) => vec![update, late],
+            other => {
+                self.late = other;
+                vec![update]
+            }
         }
     }
 }
 
-fn copy(disk: &rusqlite::Connection) -> rusqlite::Result<rusqlite::Connection> {
-    // A database in shared memory lives as long as a connection to it; its name is used once in this process.
-    static COPIES: AtomicU64 = AtomicU64::new(0);
-    let name = format!("file:copy{}?mode=memory&cache=shared", COPIES.fetch_add(1, Ordering::Relaxed));
-    let copy = rusqlite::Connection::open(&name)?;
-    disk.execute("VACUUM INTO ?1", [&name])?;
-    Ok(copy)
+fn same_message(one: &Update, other: &Update) -> bool {
+    match (one, other) {
+        (Update::Message { message: one, .. }, Update::Message { message: other, .. }) => one.id == other.id,
+        _ => false,
+    }
 }

@@ -108,6 +108,7 @@ impl World {
             return Ok(());
         }
         let now = self.now();
+        self.plan_to_forget();
         let effects = match self.cell.run_batch(now) {
             Ok(effects) => effects,
             Err(why) => {

@@ -92,9 +92,6 @@ impl World {
             let hears = if silent { self.net.between(10_000, 120_000) } else { self.net.between(1, 500) };
             self.queue.after(hears, What::ToCell { connection: index, packet: Up::Closed });
         }
-        if self.options.bug == Some(Bug::ForgetfulDevice) {
-            self.forget(person);
-        }
     }
 
     /// Makes a call, as a person does who does not wait for the answer.
@@ -213,21 +210,8 @@ impl World {
         let now = self.now();
         match output {
             Output::Update { update } => {
-                self.trace.line(now, format_args!("p{person} sees {update:?}"));
-                if let Update::Message { room, message } = &update {
-                    self.saw(person, room, message)?;
-                }
-                if let Update::Account { account } = &update {
-                    self.people[person].account = Some(account.id.clone());
-                }
-                let text = match &update {
-                    Update::Message { room, message } => self.text_of(room, message),
-                    _ => None,
-                };
-                let shown = self.people[person].view.update(&update, text);
-                self.check(shown)?;
-                if let Update::Message { room, message } = &update {
-                    self.ticks_are_true(person, room, message)?;
+                for update in self.delay_update(person, update) {
+                    self.show(person, &update)?;
                 }
                 Ok(())
             }
@@ -243,6 +227,29 @@ impl World {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// An update reaches the screen.
+    fn show(&mut self, person: usize, update: &Update) -> Result<(), Breach> {
+        let now = self.now();
+        self.trace.line(now, format_args!("p{person} sees {update:?}"));
+        let text = match update {
+            Update::Message { room, message } => {
+                self.saw(person, room, message)?;
+                self.text_of(room, message)
+            }
+            Update::Account { account } => {
+                self.people[person].account = Some(account.id.clone());
+                None
+            }
+            _ => None,
+        };
+        let shown = self.people[person].view.update(update, text);
+        self.check(shown)?;
+        match update {
+            Update::Message { room, message } => self.ticks_are_true(person, room, message),
+            _ => Ok(()),
         }
     }
 

@@ -68,6 +68,10 @@ impl World {
 
     /// The device starts anew with room for a few pages only; later it has room again.
     fn fill_device(&mut self, person: usize) -> Result<(), Breach> {
+        // Without room for its first tables a profile does not come into being, and there is nothing to lose.
+        if self.people[person].run == 0 {
+            return Ok(());
+        }
         self.kill_person(person);
         let pages_left = self.dice.below(8);
         if let Some(disk) = self.people[person].disk() {

@@ -41,7 +41,9 @@ impl World {
         }
         let began = self.now();
         let mut unsettled = String::new();
-        while self.now() < began + HEAL_MS {
+        let is_awaited = self.options.oracles.contains(&Oracle::Delivered);
+        let patience_ms = if is_awaited { HEAL_MS } else { UNAWAITED_HEAL_MS };
+        while self.now() < began + patience_ms {
             let until = self.now() + LOOK_MS;
             while self.now() < until {
                 self.step()?;
@@ -315,6 +317,9 @@ fn alike(one: &Message, other: &Message) -> bool {
 
 /// How long everything may take to come right: a client's longest pauses between two tries add up to minutes.
 const HEAL_MS: u64 = 2 * 3_600_000;
+
+/// How long what happens is watched for other promises when nobody asks whether all comes right.
+const UNAWAITED_HEAL_MS: u64 = 120_000;
 
 /// Time between two looks.
 const LOOK_MS: u64 = 5_000;

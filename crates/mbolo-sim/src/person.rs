@@ -38,8 +38,6 @@ pub struct Person {
     pub run: u32,
     /// How often the engine wanted a tick without letting time pass.
     pub spins: u32,
-    /// Where connections of an earlier moment end up, for the planted bugs.
-    pub snapshot: Option<rusqlite::Connection>,
     store: Option<rusqlite::Connection>,
     client: Option<Client>,
     seeds: Random,
@@ -82,7 +80,6 @@ impl Person {
             next_text: 1,
             run: 0,
             spins: 0,
-            snapshot: None,
             store: Some(rusqlite::Connection::open_in_memory()?),
             client: None,
             seeds: Random::stream(seed, "device", number as u64),
@@ -144,11 +141,6 @@ impl Person {
     /// The disk, while the process is down.
     pub fn disk(&mut self) -> Option<&mut rusqlite::Connection> {
         self.store.as_mut()
-    }
-
-    /// Puts another disk in place, while the process is down.
-    pub fn replace_disk(&mut self, store: rusqlite::Connection) {
-        self.store = Some(store);
     }
 
     /// The input that asks the engine for something.

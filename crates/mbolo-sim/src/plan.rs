@@ -18,8 +18,10 @@ pub enum Bug {
     CallRepeated,
     /// The network lets a frame to the cell overtake the one before.
     Overtaking,
-    /// A device's disk goes back to an earlier state when its process dies.
-    ForgetfulDevice,
+    /// The cell's disk forgets a commit, and what came after it, in a crash.
+    ForgottenCommit,
+    /// An update reaches the screen after the one that followed it.
+    LateUpdate,
     /// The cell's frames claim marks that no device gave.
     InventedMarks,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mbolo_cell::Event;
 use mbolo_client::{Input, TransportFailure};
-use mbolo_client_api::{Failure as Refusal, Reply, Request};
+use mbolo_client_api::{Failure as Refusal, Reply, Request, Update};
 use mbolo_proto::{RoomId, wire};
 
 use crate::cell_node::CellNode;
@@ -48,6 +48,8 @@ pub enum What {
     CellTick,
     /// The cell's process starts.
     CellStart,
+    /// The cell dies and its disk forgets: only with [`Bug::ForgottenCommit`].
+    CellForgets,
     /// The cell's disk has room again.
     CellRoom,
     /// Something goes wrong.
@@ -114,6 +116,7 @@ pub struct World {
     pub(crate) captured: Option<Result<Reply, Refusal>>,
     pub(crate) capture: Option<u64>,
     pub(crate) held_back: Option<(usize, Bytes)>,
+    pub(crate) late: Option<(usize, Update)>,
     pub(crate) stolen: Option<(usize, wire::FeedRef, Bytes, u64)>,
 }
 
@@ -144,6 +147,7 @@ impl World {
             captured: None,
             capture: None,
             held_back: None,
+            late: None,
             stolen: None,
             plan,
         };
@@ -238,6 +242,7 @@ impl World {
                 }
             }
             What::CellStart => self.start_cell()?,
+            What::CellForgets => self.forget_commit()?,
             What::CellRoom => self.cell.disk.set_full(false),
             What::Fault => self.fault()?,
             What::Observe => {

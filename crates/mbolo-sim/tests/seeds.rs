@@ -60,3 +60,8 @@ fn a_commit_to_many_members_is_the_same_in_every_run() {
     let (one, other) = (run(83, &Options::default()), run(83, &Options::default()));
     assert_eq!(one, other);
 }
+
+#[test]
+fn marks_for_a_message_whose_acceptance_was_lost_are_asked_for() {
+    run(57, &Options::default()).unwrap_or_else(|failure| panic!("{failure}"));
+}
