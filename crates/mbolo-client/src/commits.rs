@@ -73,6 +73,12 @@ impl Client {
         Ok(self.pending(room)?.is_some_and(|(pending, _)| pending.hash() != hash))
     }
 
+    /// The room may go on, also if the commit was pushed and merged before the answer came.
+    pub(crate) fn submission_answered(&mut self, room: RoomId) {
+        self.session.busy.remove(&room);
+        self.todo.insert(room);
+    }
+
     pub(crate) fn on_accepted(&mut self, id: RoomId, accepted: &wire::CommitAccepted) -> Result<(), Fault> {
         let mut room = self.room(id)?;
         let Some((pending, _)) = self.pending(id)? else { return Ok(()) };

@@ -456,11 +456,11 @@ impl Client {
             (Asked::CreateRoom { room }, _) => self.room_created(room),
             (Asked::Submit { room, hash }, _) if self.is_superseded(room, hash)? => Ok(()),
             (Asked::Submit { room, .. }, Body::CommitAccepted(accepted)) => {
-                self.session.busy.remove(&room);
+                self.submission_answered(room);
                 self.on_accepted(room, &accepted)
             }
             (Asked::Submit { room, .. }, Body::CommitStale(stale)) => {
-                self.session.busy.remove(&room);
+                self.submission_answered(room);
                 self.on_stale(room, &stale)
             }
             (Asked::Join { room }, Body::Join(join)) => {
@@ -538,7 +538,7 @@ impl Client {
             }
             Asked::Submit { room, hash } if self.is_superseded(room, hash)? => Ok(()),
             Asked::Submit { room, .. } => {
-                self.session.busy.remove(&room);
+                self.submission_answered(room);
                 self.on_submit_refused(room, error)
             }
             Asked::Join { room } => {

@@ -113,15 +113,16 @@ impl World {
         if !self.cell.is_running() {
             return Ok(Some("the cell is down".to_owned()));
         }
+        // Others may be waiting for whoever has no account yet.
+        if let Some(person) = (0..self.people.len()).find(|person| self.people[*person].account.is_none()) {
+            if self.people[person].is_running() && self.people[person].calls.is_empty() {
+                self.sign_up(person)?;
+            }
+            return Ok(Some(format!("p{person} has no account")));
+        }
         let mut epochs: BTreeMap<RoomId, BTreeMap<usize, u64>> = BTreeMap::new();
         for person in 0..self.people.len() {
             let someone = &mut self.people[person];
-            if someone.account.is_none() {
-                if someone.is_running() && someone.calls.is_empty() {
-                    self.sign_up(person)?;
-                }
-                return Ok(Some(format!("p{person} has no account")));
-            }
             let Some(client) = someone.client() else { return Ok(Some(format!("p{person} is down"))) };
             let stats = client.stats();
             if stats.outbox + stats.intents + stats.healing > 0 {

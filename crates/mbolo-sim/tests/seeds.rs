@@ -65,3 +65,8 @@ fn a_commit_to_many_members_is_the_same_in_every_run() {
 fn marks_for_a_message_whose_acceptance_was_lost_are_asked_for() {
     run(57, &Options::default()).unwrap_or_else(|failure| panic!("{failure}"));
 }
+
+#[test]
+fn a_room_goes_on_when_its_commit_was_pushed_before_it_was_answered() {
+    run(717, &Options::default()).unwrap_or_else(|failure| panic!("{failure}"));
+}
