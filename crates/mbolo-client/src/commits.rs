@@ -127,7 +127,10 @@ impl Client {
 
     pub(crate) fn on_submit_refused(&mut self, id: RoomId, error: &wire::Error) -> Result<(), Fault> {
         let mut room = self.room(id)?;
-        let Some((pending, intent)) = self.pending(id)? else { return Ok(()) };
+        let Some((pending, intent)) = self.pending(id)? else {
+            self.todo.insert(id);
+            return Ok(());
+        };
         match error.code() {
             // No other cell was asked, so the commit can never be decided.
             ErrorCode::InvalidCommit | ErrorCode::Malformed | ErrorCode::TooLarge => {

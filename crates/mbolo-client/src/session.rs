@@ -538,7 +538,7 @@ impl Client {
             }
             Asked::Submit { room, hash } if self.is_superseded(room, hash)? => Ok(()),
             Asked::Submit { room, .. } => {
-                self.submission_answered(room);
+                self.session.busy.remove(&room);
                 self.on_submit_refused(room, error)
             }
             Asked::Join { room } => {
