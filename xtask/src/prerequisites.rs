@@ -38,8 +38,13 @@ pub fn for_the_web_client() -> Result<()> {
     tools(&[CLANG, LLVM_AR])
 }
 
-/// A browser and its driver as well.
+/// A browser and its driver as well, and the parts of Rust that a minimal toolchain lacks.
 pub fn for_the_tests() -> Result<()> {
+    for (program, component) in [("clippy-driver", "clippy"), ("rustfmt", "rustfmt")] {
+        if !Run::new(program).args(&["--version"]).succeeds() {
+            rustup(component, &["component", "add", component])?;
+        }
+    }
     wasm_target()?;
     tools(&[CLANG, LLVM_AR, BROWSER, BROWSER_DRIVER])
 }
@@ -49,10 +54,14 @@ fn wasm_target() -> Result<()> {
     if libraries.is_some_and(|dir| Path::new(&dir).is_dir()) {
         return Ok(());
     }
+    rustup(WASM_TARGET, &["target", "add", WASM_TARGET])
+}
+
+fn rustup(part: &str, arguments: &[&str]) -> Result<()> {
     if !on_path("rustup") {
-        bail!("the Rust target {WASM_TARGET} is missing: install it the way Rust was installed");
+        bail!("{part} is missing from this Rust: install it the way Rust was installed");
     }
-    Run::new("rustup").args(&["target", "add", WASM_TARGET]).run()
+    Run::new("rustup").args(arguments).run()
 }
 
 fn tools(wanted: &[Tool]) -> Result<()> {

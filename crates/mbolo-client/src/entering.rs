@@ -389,22 +389,13 @@ impl Client {
         content: &Content,
         place: Place,
     ) -> Result<Place, Fault> {
-        let Ok(entry) = EntryId::try_from(content.resend_of.as_ref()) else { return Ok(place) };
-        let old = self
-            .db
-            .prepare_cached(
-                "DELETE FROM broken WHERE entry = ?1 AND room = ?2 RETURNING origin, seq, position, at_ms",
-            )?
-            .query_row((entry.0, room.id.0), |row| {
-                Ok(Place {
-                    origin: Origin(row.get(0)?),
-                    seq: row.get::<_, i64>(1)? as u64,
-                    position: row.get::<_, i64>(2)? as u64,
-                    at_ms: row.get::<_, i64>(3)? as u64,
-                })
-            })
-            .optional()?;
-        if old.is_some() {
+        let mut first: Option<Place> = None;
+        for entry in content.resend_of.iter().take(MAX_RESENT_OF) {
+            let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
+            let Some(of) = self.take_broken(room.id, entry)? else { continue };
+            if first.is_none_or(|first| of.position < first.position) {
+                first = Some(of);
+            }
             let stand_in = MessageKey::first_of(&entry.0);
             let shown = self
                 .db
@@ -414,7 +405,25 @@ impl Client {
                 self.message_changed(room.id, stand_in);
             }
         }
-        Ok(old.unwrap_or(place))
+        Ok(first.unwrap_or(place))
+    }
+
+    /// Forgets an entry that could not be read; says where it stood.
+    fn take_broken(&self, room: RoomId, entry: EntryId) -> Result<Option<Place>, Fault> {
+        Ok(self
+            .db
+            .prepare_cached(
+                "DELETE FROM broken WHERE entry = ?1 AND room = ?2 RETURNING origin, seq, position, at_ms",
+            )?
+            .query_row((entry.0, room.0), |row| {
+                Ok(Place {
+                    origin: Origin(row.get(0)?),
+                    seq: row.get::<_, i64>(1)? as u64,
+                    position: row.get::<_, i64>(2)? as u64,
+                    at_ms: row.get::<_, i64>(3)? as u64,
+                })
+            })
+            .optional()?)
     }
 
     /// Asks the senders of entries that could not be read to encrypt them anew, a few times; then says so.
@@ -509,6 +518,8 @@ const HEAL_MS: u64 = 1_000;
 const MAX_HEAL_MS: u64 = 60_000;
 const ASK_MS: u64 = 500;
 const ASK_AGAIN_MS: u64 = 5_000;
+/// Entries that one new encryption may stand for: more than their sender encrypts anew.
+const MAX_RESENT_OF: usize = 16;
 /// Requests for one entry.
 const MAX_ASKED: i64 = 3;
 /// Joiners renew their keys after about this long.

@@ -344,7 +344,7 @@ impl Client {
                 self.db
                     .prepare_cached("UPDATE sent SET resent = resent + 1 WHERE entry = ?1")?
                     .execute([entry.0])?;
-                content.resend_of = entry.0.to_vec().into();
+                content.resend_of.push(entry.0.to_vec().into());
                 self.post(room, &content, None)?;
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 
-/// Ends `mbolo serve`. [`ServeError::exit_code`] tells scripts and service managers which it was.
+/// Ends `mbolo serve`. Each variant says what its operator can do.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The configuration cannot be used.
@@ -69,20 +69,4 @@ pub enum ServeError {
     /// Something else the system refused.
     #[error("{0}")]
     Other(String),
-}
-
-impl ServeError {
-    /// The process exit code: 2 configuration, 3 address, 4 data directory in use, 5 data directory, keys or store
-    /// unusable, 6 certificate, 7 failed while running, 1 anything else.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) => 2,
-            Self::AddressInUse(_) | Self::CannotListen { .. } => 3,
-            Self::DataInUse(_) => 4,
-            Self::DataUnusable { .. } | Self::KeyDamaged(_) | Self::KeyMissing(_) | Self::Store { .. } => 5,
-            Self::Certificate(_) => 6,
-            Self::StoreFailed(_) => 7,
-            Self::Other(_) => 1,
-        }
-    }
 }

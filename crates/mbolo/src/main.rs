@@ -71,6 +71,11 @@ fn on_this_thread(command: impl Future<Output = Result<(), Problem>>) -> Result<
 fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     if let Ok(filter) = EnvFilter::try_from_env("MBOLO_LOG") {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let in_colour = std::io::stderr().is_terminal();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(in_colour)
+            .with_writer(std::io::stderr)
+            .init();
     }
 }

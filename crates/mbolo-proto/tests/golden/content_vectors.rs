@@ -53,7 +53,7 @@ fn bodies() -> Vec<Vector> {
             message_id: message_id(),
             sent_at_ms: NOW_MS,
             in_reply_to: matches!(body, Body::Text(_)).then(message_ref),
-            resend_of: if matches!(body, Body::Text(_)) { entry_id() } else { Bytes::new() },
+            resend_of: if matches!(body, Body::Text(_)) { vec![entry_id()] } else { vec![] },
             body: Some(body),
         };
         message("mbolo.content.v1.Content", &format!("content/{name}"), about, &content)

@@ -446,7 +446,7 @@ impl Gateway {
         let farewell = encode_frame(&wire::ServerFrame {
             request_id: 0,
             body: Some(wire::server_frame::Body::GoingAway(wire::GoingAway {
-                code: wire::ErrorCode::Unspecified.into(),
+                code: wire::ErrorCode::Busy.into(),
                 message: "the cell is shutting down".to_owned(),
                 retry_after_ms: RETRY_AFTER_MS,
             })),

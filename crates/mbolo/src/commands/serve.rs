@@ -56,6 +56,7 @@ impl From<ServeError> for Problem {
             ServeError::AddressInUse(_) | ServeError::DataInUse(_) => Exit::InUse,
             ServeError::DataUnusable { .. }
             | ServeError::KeyDamaged(_)
+            | ServeError::KeyMissing(_)
             | ServeError::Store { .. }
             | ServeError::Certificate(_)
             | ServeError::StoreFailed(_) => Exit::Storage,
