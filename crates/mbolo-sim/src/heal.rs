@@ -202,10 +202,7 @@ impl World {
         let Ok(room) = text.room.parse::<RoomId>() else { return Ok(0) };
         let own = self.people[id.author].view.text(&text.room, id);
         let Some(own) = own.filter(|_| text.exists) else { return Ok(0) };
-        // The last one to leave stays a member for the cell: nobody is there to carry out the wish.
-        let left = self.people[id.author].view.chats.get(&text.room);
-        let left = left.is_some_and(|chat| chat.membership == Membership::Left);
-        let author_stayed = !left && self.stayed(room, id.author, text.created_ms);
+        let author_stayed = self.stayed(room, id.author, text.created_ms);
         if own.state == Some(MessageState::Failed) && author_stayed {
             return Err(format!(
                 "{id:?} has failed, though its author is in {} all the time",
@@ -288,6 +285,12 @@ impl World {
     /// Whether a person is in a room, and has been since before `created_ms` without a break.
     fn stayed(&self, room: RoomId, person: usize, created_ms: u64) -> bool {
         let Some(account) = self.account(person) else { return false };
+        // The last one to leave stays a member for the cell: nobody is there to carry out the wish. That it was the last
+        // one is checked with the members.
+        let chat = self.people[person].view.chats.get(&room.to_string());
+        if chat.is_some_and(|chat| chat.membership == Membership::Left) {
+            return false;
+        }
         let stays = self.ledger.stays(room, account);
         let here = stays.last().is_some_and(|stay| stay.until_ms.is_none() && stay.from_ms < created_ms);
         here || (self.is_direct(room) && !stays.is_empty())
