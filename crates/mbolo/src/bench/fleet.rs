@@ -62,6 +62,8 @@ impl Fleet {
     /// Opens connection `number` anew; its first frame will be the challenge.
     pub fn open(&mut self, number: usize) -> Result<()> {
         let mut stream = TcpStream::connect(self.address)?;
+        // As the clients do: what is written goes out at once.
+        stream.set_nodelay(true)?;
         self.poll.registry().register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
         let tls = match &self.tls {
             Some(config) => {
