@@ -378,7 +378,9 @@ impl<E: Engine> Cell<E> {
     fn take_malformed(&mut self, session: SessionId, error: &DecodeError) {
         let Some(slot) = self.sessions.slot(session) else { return };
         let code = match error {
-            DecodeError::TooLarge(_) => ErrorCode::TooLarge,
+            DecodeError::TooLarge(_) | DecodeError::NotOfThatSize(_) | DecodeError::TooManyElements => {
+                ErrorCode::TooLarge
+            }
             DecodeError::Malformed(_) | DecodeError::NoBody => ErrorCode::Malformed,
         };
         if let Failure::Refused(refusal) = fatal(code, error.to_string()) {

@@ -4,6 +4,14 @@
 /// with post-quantum keys fits with room to spare; anything larger is media and goes another way.
 pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 
+/// Largest frame of a device whose request carries no MLS objects: the largest of those names 1,000 feeds with a few
+/// origins each. `CreateRoom`, `SubmitCommit` and `UploadKeyPackages` may be larger.
+pub const MAX_PLAIN_FRAME_BYTES: usize = 256 * 1024;
+
+/// Elements in the lists of one request, those of lists inside counted: 1,000 feeds with a few origins each. An
+/// element of two bytes on the wire has dozens in memory.
+pub const MAX_FRAME_ELEMENTS: usize = 8 * 1024;
+
 /// Largest payload of one published entry, in bytes: a very long text, encrypted. Media is a chunk store's.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 

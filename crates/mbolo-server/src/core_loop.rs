@@ -33,12 +33,12 @@ struct State {
     stop: bool,
 }
 
-/// Bytes of frames that may wait for the core. A gateway that would exceed it reads nothing until the core has taken
+/// Bytes, of frames and of what they become, that may wait for the core: a few of the largest. A gateway that would exceed it reads nothing until the core has taken
 /// its batch; the core never waits for a gateway, so this cannot lock up.
-const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
+const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
 
 impl CoreQueue {
-    /// Hands over `events`, whose frames have `bytes` bytes, and leaves it empty. Waits while the queue is full.
+    /// Hands over `events`, which take `bytes` bytes, and leaves it empty. Waits while the queue is full.
     pub(crate) fn push(&self, events: &mut Vec<Event>, bytes: usize) {
         if events.is_empty() {
             return;
@@ -111,10 +111,7 @@ pub(crate) fn run<E: Engine>(
         if now >= cell.next_tick_ms() {
             events.push(Event::Tick);
         }
-        if events.is_empty() {
-            if stop {
-                return Ok(());
-            }
+        if events.is_empty() && !stop {
             continue;
         }
         let begun = Instant::now();
@@ -130,6 +127,10 @@ pub(crate) fn run<E: Engine>(
         shared.set_stats(stats);
         if let Some(fatal) = fatal {
             return Err(fatal);
+        }
+        // Everything that was pushed before the stop was in this batch. Gateways that go on pushing do not hold it up.
+        if stop {
+            return Ok(());
         }
     }
 }

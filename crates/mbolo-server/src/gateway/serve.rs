@@ -7,6 +7,7 @@ use mbolo_cell::{Event, SessionId};
 use mbolo_proto::limits::MAX_FRAME_BYTES;
 use mbolo_proto::{
     DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire,
+    wire::client_frame::Body,
 };
 
 use super::Gateway;
@@ -115,11 +116,13 @@ impl Gateway {
         match message {
             Message::Binary(bytes) => {
                 self.counts.frames_received += 1;
-                self.event_bytes += bytes.len();
-                self.events.push(match decode_client_frame(bytes) {
+                let size = bytes.len();
+                let event = match decode_client_frame(bytes) {
                     Ok(frame) => Event::Frame { session, frame },
                     Err(error) => Event::Malformed { session, error },
-                });
+                };
+                self.event_bytes += size + memory_besides(&event);
+                self.events.push(event);
             }
             Message::Ping(payload) => {
                 if connection.queue.bytes() <= self.shared.limits.send_queue_bytes {
@@ -285,6 +288,29 @@ impl Gateway {
 /// The connection of a session of this gateway; see [`Gateway::new_session`].
 fn key_of(session: SessionId) -> usize {
     session.0 as usize & 0xFF_FFFF
+}
+
+/// Bytes that an event takes besides those of its frame: small frames, and lists, are mostly that.
+fn memory_besides(event: &Event) -> usize {
+    let vector = |vector: &Option<wire::VersionVector>| {
+        vector.as_ref().map_or(0, |vector| vector.positions.capacity() * size_of::<wire::OriginSeq>())
+    };
+    let Event::Frame { frame, .. } = event else { return size_of::<Event>() };
+    let lists = match &frame.body {
+        Some(Body::Subscribe(subscribe)) => {
+            subscribe.feeds.capacity() * size_of::<wire::FeedPosition>()
+                + subscribe.feeds.iter().map(|feed| vector(&feed.after)).sum::<usize>()
+        }
+        Some(Body::PutMarks(put)) => {
+            put.marks.capacity() * size_of::<wire::RoomMark>()
+                + put.marks.iter().map(|mark| vector(&mark.delivered)).sum::<usize>()
+        }
+        Some(Body::UploadKeyPackages(upload)) => {
+            (upload.key_packages.capacity() + upload.last_resort.capacity()) * size_of::<Bytes>()
+        }
+        _ => 0,
+    };
+    size_of::<Event>() + lists
 }
 
 /// Whether this frame tells a device that it is logged in. Only asked until it is, so for a frame or two.

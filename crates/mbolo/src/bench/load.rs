@@ -180,7 +180,7 @@ impl Load {
         let begin = Instant::now();
         let mut sent = 0;
         let mut next_sender = 0;
-        let mut next_marks = begin + MARKS_EVERY;
+        let mut marked = 0;
         let mut heard = Vec::new();
         loop {
             let elapsed = begin.elapsed();
@@ -197,9 +197,11 @@ impl Load {
                 }
                 wait = Duration::from_micros(500);
             }
-            if Instant::now() >= next_marks {
-                next_marks += MARKS_EVERY;
-                self.send_marks();
+            // Each reader at its own moment, as people's devices do, not all at once.
+            let due = elapsed.as_secs_f64() / MARKS_EVERY.as_secs_f64() * self.readers.len() as f64;
+            while marked < due as usize {
+                self.send_marks(marked % self.readers.len());
+                marked += 1;
             }
             self.crowd.turn(wait, &mut heard)?;
             for (session, what) in heard.drain(..) {
@@ -273,20 +275,19 @@ impl Load {
         Ok(())
     }
 
-    fn send_marks(&mut self) {
-        for (session, reader) in self.readers.iter_mut().enumerate() {
-            if reader.moved.is_empty() {
-                continue;
-            }
-            let marks = reader
-                .moved
-                .drain(..)
-                .map(|room| wire::RoomMark {
-                    room_id: room.to_bytes(),
-                    delivered: Some((&reader.positions[&room]).into()),
-                })
-                .collect();
-            self.crowd.fleet.send(session, 0, Body::PutMarks(wire::PutMarks { marks }));
+    fn send_marks(&mut self, session: usize) {
+        let reader = &mut self.readers[session];
+        if reader.moved.is_empty() {
+            return;
         }
+        let marks = reader
+            .moved
+            .drain(..)
+            .map(|room| wire::RoomMark {
+                room_id: room.to_bytes(),
+                delivered: Some((&reader.positions[&room]).into()),
+            })
+            .collect();
+        self.crowd.fleet.send(session, 0, Body::PutMarks(wire::PutMarks { marks }));
     }
 }
