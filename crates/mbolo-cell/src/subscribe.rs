@@ -225,11 +225,12 @@ impl<E: Engine> Cell<E> {
         let head = self.state(feed)?.head(self.origin);
         let end = until.unwrap_or(&head);
         let commits_end = end.get(Origin::COMMITS);
-        let next_commit = at.get(Origin::COMMITS) + 1;
+        // A device may claim any position, even the last there is.
+        let next_commit = at.get(Origin::COMMITS).saturating_add(1);
         let barrier = if next_commit <= commits_end { next_commit } else { u64::MAX };
         let mut lowest_epoch = u64::MAX;
         for (origin, last) in end.iter().filter(|(origin, _)| *origin != Origin::COMMITS) {
-            let from = at.get(origin) + 1;
+            let from = at.get(origin).saturating_add(1);
             if from > last {
                 continue;
             }
@@ -249,7 +250,7 @@ impl<E: Engine> Cell<E> {
         }
         // Retention took the commits in between. The entries are sent without; the device sees the gap.
         for (origin, last) in end.iter().filter(|(origin, _)| *origin != Origin::COMMITS) {
-            let from = at.get(origin) + 1;
+            let from = at.get(origin).saturating_add(1);
             if from <= last
                 && let (Some(run), _) = self.entries(id, origin, from, last, lowest_epoch + 1, size)?
             {

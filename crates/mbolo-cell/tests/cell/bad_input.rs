@@ -153,3 +153,22 @@ fn a_position_ahead_of_the_feed_is_taken_as_it_is() {
     desk.settle();
     assert_eq!(desk.payloads(people[1].session), [b"x".to_vec()]);
 }
+
+#[test]
+fn a_position_at_the_end_of_all_numbers_is_taken_as_it_is() {
+    let mut desk = Desk::new();
+    let (people, room) = room_of(&mut desk, 2);
+    people[0].say(&mut desk, room, b"x");
+    desk.settle();
+    desk.entries(people[1].session);
+    let (own, commits) = (crate::desk::origin(), mbolo_proto::Origin::COMMITS);
+    let follow = |desk: &mut Desk, position: &[(mbolo_proto::Origin, u64)]| {
+        let position: VersionVector = position.iter().copied().collect();
+        assert_eq!(people[1].subscribe(desk, FeedId::Room(room), &position).refused, 0);
+        let origins: Vec<_> = desk.entries(people[1].session).iter().map(|(origin, ..)| *origin).collect();
+        origins
+    };
+    assert_eq!(follow(&mut desk, &[(own, u64::MAX), (commits, u64::MAX)]), []);
+    assert_eq!(follow(&mut desk, &[(own, u64::MAX)]), []);
+    assert_eq!(follow(&mut desk, &[(commits, u64::MAX)]), [own]);
+}
