@@ -19,7 +19,7 @@ impl<T: Read + Write> Wire for T {}
 
 /// One connection, before or after it became a WebSocket.
 pub struct Client {
-    wire: Box<dyn Wire>,
+    wire: Box<dyn Wire + Send>,
     /// Read, but not looked at yet.
     buffer: Vec<u8>,
 }

@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use mbolo_proto::wire::{self, client_frame, server_frame};
 use mbolo_server::{ServeError, Server, Shutdown, Tls};
+use prost::Message;
 
-use crate::client::{Client, Device};
+use crate::client::{Client, Device, masked};
 use crate::{ASSETS, Running, config};
 
 const CHILD_DATA: &str = "MBOLO_TEST_CHILD_DATA";
@@ -123,18 +124,53 @@ fn a_server_that_had_no_descriptor_left_serves_again_when_it_has() {
 }
 
 #[test]
-fn requests_that_were_received_before_the_stop_are_answered() {
+fn requests_that_were_received_before_the_stop_are_answered_though_load_goes_on() {
+    const REQUESTS: u64 = 400;
     let mut running = Running::start();
     let mut session = Device::new(1).sign_up(Client::connect(running.address()));
-    for id in 1..=50 {
-        session.send(id, client_frame::Body::Ping(wire::Ping {}));
+    let crowd: Vec<Client> =
+        (2..=5).map(|number| Device::new(number).sign_up(Client::connect(running.address()))).collect();
+    let received_before = frames_received(running.address());
+    // Each is written to the disk, so that the core falls behind.
+    for id in 1..=REQUESTS {
+        let handle = format!("ana{id}");
+        session.send(id, client_frame::Body::SetHandle(wire::SetHandle { handle }));
     }
-    // The last answer shows that all have been received; more may be on their way when the stop comes.
-    while session.next().request_id < 50 {}
+    while frames_received(running.address()) < received_before + REQUESTS {}
+    let begun = std::sync::Arc::new(std::sync::Barrier::new(crowd.len() + 1));
+    let crowd: Vec<_> = crowd
+        .into_iter()
+        .map(|mut client| {
+            let begun = begun.clone();
+            let body = Some(client_frame::Body::Credit(wire::Credit { bytes: 1 }));
+            let frame = wire::ClientFrame { request_id: 0, body }.encode_to_vec();
+            let portion = masked(0x82, &frame).repeat(1_000);
+            std::thread::spawn(move || {
+                let _ = client.try_write(&portion);
+                begun.wait();
+                while client.try_write(&portion).is_ok() {}
+            })
+        })
+        .collect();
+    begun.wait();
     running.stop();
+    for client in crowd {
+        client.join().unwrap();
+    }
     let (messages, code) = session.until_close();
-    assert_eq!(messages.len(), 1, "only the farewell: {messages:?}");
+    let answered: Vec<u64> = messages.iter().map(|message| message.request_id).collect();
+    let expected: Vec<u64> = (1..=REQUESTS).chain([0]).collect();
+    assert_eq!(answered, expected, "every answer, then the farewell");
     assert_eq!(code, Some(1001));
+}
+
+/// What the metrics say about frames that came in and were handed on.
+fn frames_received(address: SocketAddr) -> u64 {
+    let mut client = Client::connect(address);
+    client.write(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let page = String::from_utf8(client.rest()).unwrap();
+    let count = page.lines().find_map(|line| line.strip_prefix("mbolo_frames_received_total "));
+    count.unwrap().parse().unwrap()
 }
 
 #[test]
