@@ -46,6 +46,8 @@ pub struct Cell<E> {
     pub(crate) login_deadlines: VecDeque<(u64, SessionId)>,
     /// When retention has work, as far as known.
     pub(crate) expiry_due_ms: u64,
+    /// The disk had no room even for removals: they wait until then.
+    pub(crate) expiry_paused_until_ms: u64,
     /// The disk was full: writes are refused until a probe succeeds.
     pub(crate) read_only: bool,
     probe_due_ms: u64,
@@ -112,6 +114,7 @@ impl<E: Engine> Cell<E> {
             marks_due: BTreeSet::new(),
             login_deadlines: VecDeque::new(),
             expiry_due_ms: u64::MAX,
+            expiry_paused_until_ms: 0,
             read_only: false,
             probe_due_ms: u64::MAX,
             stats: Stats::default(),
@@ -154,7 +157,7 @@ impl<E: Engine> Cell<E> {
             _ => u64::MAX,
         };
         let login = self.login_deadlines.front().map_or(u64::MAX, |(due, _)| *due);
-        let expiry = if self.read_only { u64::MAX } else { self.expiry_due_ms };
+        let expiry = self.expiry_due_ms.max(self.expiry_paused_until_ms);
         marks.min(login).min(expiry).min(self.probe_due_ms)
     }
 
@@ -180,12 +183,16 @@ impl<E: Engine> Cell<E> {
             self.probe_disk()?;
         }
         self.stats.batch_events += events.len() as u64;
+        let expired = self.stats.entries_expired;
         self.apply(events)?;
         match self.commit() {
             Err(EngineError::Full) => {
                 self.roll_back()?;
+                self.stats.entries_expired = expired;
                 self.read_only = true;
                 self.probe_due_ms = self.now_ms + PROBE_INTERVAL_MS;
+                // What is applied again must not write at all.
+                self.expiry_paused_until_ms = self.now_ms + PROBE_INTERVAL_MS;
                 self.apply(events)?;
                 self.commit()?;
             }
@@ -239,6 +246,7 @@ impl<E: Engine> Cell<E> {
             self.reload_feed(index)?;
         }
         self.marks_are_unsaved();
+        self.find_next_expiry()?;
         for slot in self.sessions.roll_back() {
             self.forget_session(slot);
         }
@@ -285,6 +293,7 @@ impl<E: Engine> Cell<E> {
                 *due = (*due).min(now_ms + LOGIN_TIMEOUT_MS);
             }
             self.probe_due_ms = if self.read_only { now_ms } else { u64::MAX };
+            self.expiry_paused_until_ms = 0;
         }
         self.now_ms = now_ms;
     }

@@ -2,6 +2,9 @@
 //!
 //! The first append of a day to a log notes when that day's entries may go. The newest entry of every log stays
 //! for ever: it remembers where the log ends, so that no seq is given twice. So does the newest commit.
+//!
+//! It goes on while the disk is full, because that may be what makes room again: a batch of nothing but removals is
+//! taken by the store when others are refused.
 
 use std::ops::ControlFlow;
 
@@ -40,9 +43,9 @@ impl<E: Engine> Cell<E> {
         Ok(())
     }
 
-    /// Removes some of what is due.
+    /// Removes some of what is due. Writes nothing but removals.
     pub(crate) fn expire(&mut self) -> Result<(), Failure> {
-        if self.read_only || self.now_ms < self.expiry_due_ms {
+        if self.now_ms < self.expiry_due_ms.max(self.expiry_paused_until_ms) {
             return Ok(());
         }
         let start = keys::EXPIRY.within(&()).start;

@@ -18,6 +18,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether nothing is written but that keys are gone.
+    pub fn only_deletes(&self) -> bool {
+        self.changes.iter().all(|(_, change)| *change == Change::Delete)
+    }
+
     /// A batch without changes.
     pub fn new() -> Self {
         Self::default()

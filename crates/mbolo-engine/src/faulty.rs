@@ -43,6 +43,8 @@ struct Disk {
     faults: BTreeMap<u64, Fault>,
     commits: u64,
     full: bool,
+    /// Although full, there is room for removals.
+    has_reserve: bool,
     lies: bool,
     open: bool,
     /// What the engine that works on the disk sees.
@@ -114,9 +116,18 @@ impl SimDisk {
         disk.full = false;
     }
 
-    /// Whether the disk has no room for more.
+    /// Whether the disk has no room for more, not even for removals.
     pub fn set_full(&self, full: bool) {
-        self.lock().full = full;
+        let mut disk = self.lock();
+        disk.full = full;
+        disk.has_reserve = false;
+    }
+
+    /// The disk has only room for batches of nothing but removals: what the real engine's reserve is for.
+    pub fn set_full_but_for_the_reserve(&self) {
+        let mut disk = self.lock();
+        disk.full = true;
+        disk.has_reserve = true;
     }
 
     /// A disk that lies reports a sync before it has happened, and then loses what it had acknowledged in the
@@ -205,7 +216,7 @@ impl Engine for FaultyEngine {
         let mut disk = self.disk.lock();
         let number = disk.commits;
         disk.commits += 1;
-        if disk.full {
+        if disk.full && !(batch.only_deletes() && disk.has_reserve) {
             return Err(EngineError::Full);
         }
         let record = encode(&batch);

@@ -29,6 +29,36 @@ fn old_entries_go_and_new_ones_stay() {
 }
 
 #[test]
+fn a_store_that_filled_its_disk_makes_room_by_itself() {
+    let mut desk = Desk::with(|config| config.retention_days = 10);
+    let (mut people, room) = room_of(&mut desk, 2);
+    for n in 0..1_500u32 {
+        desk.post(people[0].session, crate::device::Device::publish(room, &n.to_be_bytes()));
+    }
+    desk.run();
+    desk.pass(6 * DAY_MS);
+    desk.disk.set_full(true);
+    let publish = crate::device::Device::publish(room, b"later");
+    assert_eq!(code(&desk.refusal(people[0].session, publish)), ErrorCode::StorageFull);
+    // Without any room, removals wait, and nothing else suffers.
+    desk.now_ms += 6 * DAY_MS;
+    desk.settle();
+    assert_eq!(desk.stats().fatal, None);
+    assert_eq!(desk.stats().entries_expired, 0);
+    desk.disk.set_full_but_for_the_reserve();
+    desk.pass(10_000);
+    assert!(desk.stats().read_only);
+    assert_eq!(desk.stats().entries_expired, 1_499, "all but the log's end");
+    desk.disk.set_full(false);
+    desk.pass(2_000);
+    assert!(!desk.stats().read_only);
+    people[1].come_back(&mut desk);
+    people[1].subscribe(&mut desk, FeedId::Room(room), &VersionVector::new());
+    let seqs: Vec<_> = desk.entries(people[1].session).into_iter().map(|(_, seq, _)| seq).collect();
+    assert_eq!(seqs, [1_500]);
+}
+
+#[test]
 fn a_seq_is_never_given_twice_however_old_the_log() {
     let mut desk = Desk::with(|config| config.retention_days = 10);
     let (mut people, room) = room_of(&mut desk, 2);

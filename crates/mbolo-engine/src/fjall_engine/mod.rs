@@ -8,7 +8,8 @@
 //!   [`journal`] reads them and [`mark`] says how far they must reach; what falls short is
 //!   [`EngineError::Damaged`], with the files left as they are.
 //! * **A full disk is seen before it is hit.** A failed write leaves fjall in doubt about its journal, so a
-//!   batch is refused while less than [`FjallOptions::reserve_bytes`] are free; reads never need any.
+//!   batch is refused while less than [`FjallOptions::reserve_bytes`] are free; reads never need any. A batch of
+//!   nothing but removals is taken with less, because it makes room.
 //! * **A second process is refused by name**, by a lock that is taken before anything is read.
 
 mod journal;
@@ -32,7 +33,8 @@ pub struct FjallOptions {
     pub cache_bytes: u64,
     /// Disk space of all journals, which is also what a start after a crash has to read. At least 64 MiB.
     pub journal_bytes: u64,
-    /// Disk space that commits leave free, so that what is accepted can still be moved into tables.
+    /// Disk space that commits leave free, so that what is accepted can still be moved into tables. Those that only
+    /// remove leave a quarter of it.
     pub reserve_bytes: u64,
 }
 
@@ -206,7 +208,10 @@ impl Engine for FjallEngine {
             return Ok(());
         }
         let free = free_bytes(&self.dir)?;
-        if free < self.reserve_bytes.saturating_add(batch.size_bytes() as u64) {
+        // Removals are how a store makes room, and what takes little: they may use up most of the reserve.
+        let reserve =
+            if batch.only_deletes() { self.reserve_bytes / RESERVE_FOR_DELETES } else { self.reserve_bytes };
+        if free < reserve.saturating_add(batch.size_bytes() as u64) {
             return Err(EngineError::Full);
         }
         let number = self.commits + 1;
@@ -321,9 +326,12 @@ fn marker(dir: &Path, store_exists: bool) -> Result<Marker, EngineError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !store_exists => {
             let mut marker = Marker::default();
             getrandom::fill(&mut marker).map_err(|error| std::io::Error::other(error.to_string()))?;
-            let file = File::create(&path)?;
+            // Under its name it is whole or not there: an empty one would be taken for damage for ever.
+            let unfinished = dir.join("commits.marker.new");
+            let file = File::create(&unfinished)?;
             std::io::Write::write_all(&mut &file, &marker)?;
             file.sync_all()?;
+            std::fs::rename(&unfinished, &path)?;
             File::open(dir)?.sync_all()?;
             Ok(marker)
         }
@@ -333,6 +341,9 @@ fn marker(dir: &Path, store_exists: bool) -> Result<Marker, EngineError> {
         Err(error) => Err(error.into()),
     }
 }
+
+/// The part of the reserve that removals leave free.
+const RESERVE_FOR_DELETES: u64 = 4;
 
 /// Bytes that a process without privileges may still write.
 fn free_bytes(dir: &Path) -> Result<u64, EngineError> {
