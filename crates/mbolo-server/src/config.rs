@@ -130,7 +130,7 @@ settings! {
     /// "invite" (only with an invite) or "closed".
     signup: Signup = Signup::Open;
     /// Leading zero bits that a sign-up's proof of work must show. 18 takes about a quarter of a second in a browser,
-    /// each bit more doubles it.
+    /// each bit more doubles it. At most 22.
     pow_bits: u32 = 18;
     /// Days that entries are kept.
     retention_days: u32 = 90;
@@ -192,8 +192,11 @@ impl Config {
         if self.tls != Tls::Files && (self.tls_cert.is_some() || self.tls_key.is_some()) {
             return wrong("tls_cert and tls_key are only used with tls = \"files\": set it, or remove them");
         }
-        if self.pow_bits > 32 {
-            return wrong("pow_bits is at most 32: more would take a phone hours");
+        if self.pow_bits > MAX_POW_BITS {
+            return wrong(
+                "pow_bits is at most 22: with more, a slow device does not finish before it has to log in, and \
+                 nobody can sign up on it",
+            );
         }
         if self.max_connections == 0 || self.max_connections_per_address == 0 {
             return wrong("max_connections and max_connections_per_address must be at least 1");
@@ -265,6 +268,9 @@ pub fn example() -> String {
     text
 }
 
+/// Sixteen times the default: a few seconds in a browser. A sign-up has half a minute, from the challenge on.
+const MAX_POW_BITS: u32 = 22;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -334,6 +340,7 @@ mod tests {
     #[test]
     fn settings_that_contradict_each_other_are_refused() {
         assert!(from_text("tls = \"files\"\n").unwrap_err().to_string().contains("tls_cert"));
-        assert!(from_text("pow_bits = 64\n").unwrap_err().to_string().contains("pow_bits"));
+        assert!(from_text("pow_bits = 22\n").is_ok());
+        assert!(from_text("pow_bits = 23\n").unwrap_err().to_string().contains("pow_bits"));
     }
 }
