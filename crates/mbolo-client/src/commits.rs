@@ -118,7 +118,7 @@ impl Client {
         } else {
             // The cell has collected that epoch: only entering anew helps.
             self.lose_own(&mut room)?;
-            self.heal(&mut room);
+            self.heal(&mut room)?;
         }
         room.save(&self.db)?;
         self.todo.insert(id);
@@ -147,7 +147,7 @@ impl Client {
                 } else {
                     self.lose_own(&mut room)?;
                 }
-                self.heal(&mut room);
+                self.heal(&mut room)?;
             }
             _ => {
                 let pause = u64::from(error.retry_after_ms).max(SUBMIT_RETRY_MS);
@@ -173,7 +173,7 @@ impl Client {
         })?;
         self.drop_pending(id)?;
         if lost.is_err() {
-            self.heal(room);
+            self.heal(room)?;
         }
         Ok(())
     }
@@ -243,7 +243,7 @@ impl Client {
                 Ok(true)
             }
             Err(_) => {
-                self.heal(room);
+                self.heal(room)?;
                 Ok(false)
             }
         }
@@ -281,7 +281,7 @@ impl Client {
             Err(MlsFault::Receipt(_)) => return Ok(false),
             Err(_) => {
                 self.drop_pending(id)?;
-                self.heal(room);
+                self.heal(room)?;
                 return Ok(true);
             }
         };
@@ -315,13 +315,13 @@ impl Client {
             let still_member = !effect.gone.iter().any(|(account, _)| *account == me);
             if still_member {
                 // Another device of this account took over; this one comes back by itself.
-                self.heal(room);
+                self.heal(room)?;
                 return Ok(());
             }
             self.show_changes(room, &effect, place)?;
             return self.expelled(room, wanted || room.leaving);
         }
-        self.follow_group(room)?;
+        self.follow_group(room, place.at_ms)?;
         if effect.summary.external || !effect.joined.is_empty() {
             // Somebody came who knows no names. The room's name is told by whoever let them in, or by the first admin.
             room.profile_due = true;
@@ -332,10 +332,6 @@ impl Client {
             };
         }
         self.show_changes(room, &effect, place)?;
-        // Nobody asks any more for what was sent that long ago.
-        self.db
-            .prepare_cached("DELETE FROM sent WHERE room = ?1 AND at_ms < ?2")?
-            .execute((room.id.0, self.now.saturating_sub(KEEP_SENT_MS) as i64))?;
         self.open_held(room)?;
         self.todo.insert(room.id);
         Ok(())
@@ -362,17 +358,21 @@ impl Client {
         self.db
             .prepare_cached("UPDATE members SET present = 0 WHERE room = ?1 AND account = ?2")?
             .execute((room.id.0, self.my_account()?.0))?;
-        for table in ["intents", "held", "broken", "proposals", "pending"] {
+        for table in ["intents", "held", "broken", "proposals", "pending", "exporters", "sent", "orphans"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE room = ?1"), [room.id.0])?;
         }
+        // Whoever takes the device later cannot read what was said meanwhile.
+        self.forget_group(room.id);
+        mls::delete(&self.provider(), room.id)?;
         self.fail_outbox(room.id)?;
         self.stop_catching(room.id);
         self.members_changed(room.id);
         Ok(())
     }
 
-    /// Takes over from the group what is kept in rows: members, admins, the sealing key.
-    pub(crate) fn follow_group(&mut self, room: &mut Room) -> Result<(), Fault> {
+    /// Takes over from the group what is kept in rows: members, admins, the sealing key. Whoever is new came at `since_ms`
+    /// by the cell's clock, 0 if that is not known.
+    pub(crate) fn follow_group(&mut self, room: &mut Room, since_ms: u64) -> Result<(), Fault> {
         let id = room.id;
         let (accounts, context, key) = self.with_group(id, |group, provider, _| {
             Ok((
@@ -410,17 +410,18 @@ impl Client {
             if row.is_some() {
                 self.db
                     .prepare_cached(
-                        "UPDATE members SET present = 1, admin = ?3 WHERE room = ?1 AND account = ?2",
+                        "UPDATE members SET since_ms = iif(present, since_ms, ?4), present = 1, admin = ?3
+                         WHERE room = ?1 AND account = ?2",
                     )?
-                    .execute((id.0, account.0, admin))?;
+                    .execute((id.0, account.0, admin, since_ms as i64))?;
             } else {
                 // What was said before somebody came does not wait for them.
                 self.db
                     .prepare_cached(
-                        "INSERT INTO members (room, account, present, admin, name, delivered, read)
-                         VALUES (?1, ?2, 1, ?3, '', ?4, ?4)",
+                        "INSERT INTO members (room, account, present, admin, name, since_ms, delivered, read)
+                         VALUES (?1, ?2, 1, ?3, '', ?4, ?5, ?5)",
                     )?
-                    .execute((id.0, account.0, admin, &start))?;
+                    .execute((id.0, account.0, admin, since_ms as i64, &start))?;
             }
         }
         let invited = match &context.policy {
@@ -488,7 +489,7 @@ impl Client {
 
     /// A receipt that proves nothing: the epoch stays, and the room is entered anew later.
     fn refuse_receipt(&mut self, room: &mut Room) -> Result<(), Fault> {
-        self.heal(room);
+        self.heal(room)?;
         Ok(())
     }
 
@@ -572,8 +573,6 @@ fn storage<'p, 'a>(
     provider.storage()
 }
 
-/// How long content stays ready to be encrypted anew.
-const KEEP_SENT_MS: u64 = 30 * 24 * 3_600_000;
 const SUBMIT_RETRY_MS: u64 = 2_000;
 /// Members step aside for each other by this much per leaf before them.
 const RANK_MS: u64 = 400;

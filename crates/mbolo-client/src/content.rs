@@ -11,6 +11,7 @@ use rusqlite::OptionalExtension;
 
 use crate::account::MAX_NAME_CHARS;
 use crate::engine::{Client, Fault, failure};
+use crate::outbox::position_of;
 use crate::room::Room;
 use crate::view::{MessageKey, WAITING_POSITION, state_code};
 
@@ -36,26 +37,33 @@ impl Client {
         place: Place,
     ) -> Result<(), Fault> {
         let Ok(content) = Content::decode(bytes) else { return Ok(()) };
-        let place = self.settle_broken(room, &content, place)?;
+        let (place, was_missed) = self.settle_broken(room, &content, place)?;
+        let is_message = matches!(content.body, Some(Kind::Text(_)) | None);
+        // Encrypted anew for somebody else: it has had its effect here, and newer content may have followed.
+        if !content.resend_of.is_empty() && !was_missed && !is_message {
+            return Ok(());
+        }
         match &content.body {
             Some(Kind::Text(text)) => self.take_text(room, sender, &content, &text.body, place),
             Some(Kind::Reaction(reaction)) => {
                 let Some(target) = reaction.target.as_ref().and_then(key_of) else { return Ok(()) };
-                self.on_target(room.id, target, sender, bytes, |client| {
-                    client.set_reaction(room.id, target, sender, &reaction.emoji)
+                self.on_target(room.id, target, sender, bytes, place, |client| {
+                    client.set_reaction(room.id, target, sender, &reaction.emoji, place.position)
                 })
             }
             Some(Kind::Edit(edit)) => {
                 let target = MessageKey::new(sender, &edit.message_id);
-                self.on_target(room.id, target, sender, bytes, |client| {
-                    client.set_text(room.id, target, &edit.body)
+                self.on_target(room.id, target, sender, bytes, place, |client| {
+                    client.set_text(room.id, target, &edit.body, place.position)
                 })
             }
             Some(Kind::Delete(delete)) => {
                 let target = MessageKey::new(sender, &delete.message_id);
-                self.on_target(room.id, target, sender, bytes, |client| client.take_back(room.id, target))
+                self.on_target(room.id, target, sender, bytes, place, |client| {
+                    client.take_back(room.id, target)
+                })
             }
-            Some(Kind::Profile(profile)) => self.take_profile(room.id, sender, &profile.name),
+            Some(Kind::Profile(profile)) => self.take_profile(room.id, sender, &profile.name, place),
             Some(Kind::RoomState(state)) => self.take_room_state(room, sender, state, place),
             Some(Kind::Resend(resend)) => self.resend(room.id, sender, &resend.entry_ids),
             None => {
@@ -163,6 +171,7 @@ impl Client {
         target: MessageKey,
         sender: AccountId,
         content: &[u8],
+        place: Place,
         apply: impl FnOnce(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         if self.has_message(room, target)? {
@@ -175,30 +184,34 @@ impl Client {
         if count < MAX_ORPHANS {
             self.db
                 .prepare_cached(
-                    "INSERT INTO orphans (room, target, sender, content) VALUES (?1, ?2, ?3, ?4)",
+                    "INSERT INTO orphans (room, target, sender, content, position) VALUES (?1, ?2, ?3, ?4, ?5)",
                 )?
-                .execute((room.0, target.0, sender.0, content))?;
+                .execute((room.0, target.0, sender.0, content, place.position as i64))?;
         }
         Ok(())
     }
 
     fn adopt_orphans(&mut self, room: RoomId, target: MessageKey) -> Result<(), Fault> {
-        let orphans: Vec<(i64, [u8; 32], Vec<u8>)> = {
+        let orphans: Vec<(i64, [u8; 32], Vec<u8>, i64)> = {
             let mut statement = self.db.prepare_cached(
-                "SELECT id, sender, content FROM orphans WHERE room = ?1 AND target = ?2 ORDER BY id",
+                "SELECT id, sender, content, position FROM orphans WHERE room = ?1 AND target = ?2
+                 ORDER BY position, id",
             )?;
             statement
-                .query_map((room.0, target.0), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .query_map((room.0, target.0), |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })?
                 .collect::<Result<_, _>>()?
         };
-        for (id, sender, content) in orphans {
+        for (id, sender, content, position) in orphans {
+            let position = position as u64;
             self.db.prepare_cached("DELETE FROM orphans WHERE id = ?1")?.execute([id])?;
             let Ok(content) = Content::decode(content.as_slice()) else { continue };
             match content.body {
                 Some(Kind::Reaction(reaction)) => {
-                    self.set_reaction(room, target, AccountId(sender), &reaction.emoji)?;
+                    self.set_reaction(room, target, AccountId(sender), &reaction.emoji, position)?;
                 }
-                Some(Kind::Edit(edit)) => self.set_text(room, target, &edit.body)?,
+                Some(Kind::Edit(edit)) => self.set_text(room, target, &edit.body, position)?,
                 Some(Kind::Delete(_)) => self.take_back(room, target)?,
                 _ => {}
             }
@@ -213,38 +226,39 @@ impl Client {
             .exists((room.0, key.0))?)
     }
 
+    /// Sets an account's reaction, empty to withdraw it. One that stands before the newest changes nothing.
     fn set_reaction(
         &mut self,
         room: RoomId,
         target: MessageKey,
         account: AccountId,
         emoji: &str,
+        position: u64,
     ) -> Result<(), Fault> {
-        if emoji.is_empty() {
-            self.db
-                .prepare_cached("DELETE FROM reactions WHERE room = ?1 AND target = ?2 AND account = ?3")?
-                .execute((room.0, target.0, account.0))?;
-        } else {
-            let emoji: String = emoji.chars().take(MAX_EMOJI_CHARS).collect();
-            self.db
-                .prepare_cached(
-                    "INSERT OR REPLACE INTO reactions (room, target, account, emoji) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute((room.0, target.0, account.0, emoji))?;
-        }
+        let emoji: String = emoji.chars().take(MAX_EMOJI_CHARS).collect();
+        self.db
+            .prepare_cached(
+                "INSERT INTO reactions (room, target, account, emoji, position) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET emoji = excluded.emoji, position = excluded.position
+                 WHERE excluded.position >= position",
+            )?
+            .execute((room.0, target.0, account.0, emoji, position as i64))?;
         self.message_changed(room, target);
         Ok(())
     }
 
-    fn set_text(&mut self, room: RoomId, target: MessageKey, text: &str) -> Result<(), Fault> {
+    /// Changes a text. An edit that stands before the newest changes nothing.
+    fn set_text(&mut self, room: RoomId, target: MessageKey, text: &str, position: u64) -> Result<(), Fault> {
         if text.is_empty() || text.len() > MAX_TEXT_BYTES || !self.is_text(room, target)? {
             return Ok(());
         }
         let body = serde_json::to_string(&Body::Text { text: text.to_owned() })
             .map_err(|_| Fault::Damaged("body"))?;
         self.db
-            .prepare_cached("UPDATE messages SET body = ?3, edited = 1 WHERE room = ?1 AND key = ?2")?
-            .execute((room.0, target.0, body))?;
+            .prepare_cached(
+                "UPDATE messages SET body = ?3, edited = ?4 WHERE room = ?1 AND key = ?2 AND edited <= ?4",
+            )?
+            .execute((room.0, target.0, body, position as i64))?;
         self.message_changed(room, target);
         Ok(())
     }
@@ -280,12 +294,21 @@ impl Client {
 
     // ------------------------------------------------------------ names
 
-    fn take_profile(&mut self, room: RoomId, sender: AccountId, name: &str) -> Result<(), Fault> {
+    fn take_profile(
+        &mut self,
+        room: RoomId,
+        sender: AccountId,
+        name: &str,
+        place: Place,
+    ) -> Result<(), Fault> {
         let name: String = name.trim().chars().take(MAX_NAME_CHARS).collect();
         let changed = self
             .db
-            .prepare_cached("UPDATE members SET name = ?3 WHERE room = ?1 AND account = ?2 AND name <> ?3")?
-            .execute((room.0, sender.0, name))?;
+            .prepare_cached(
+                "UPDATE members SET name = ?3, named = ?4
+                 WHERE room = ?1 AND account = ?2 AND name <> ?3 AND named <= ?4",
+            )?
+            .execute((room.0, sender.0, name, place.position as i64))?;
         if changed > 0 {
             self.members_changed(room);
         }
@@ -379,7 +402,7 @@ impl Client {
             .new_content(Kind::Reaction(content::Reaction { target: Some(reference), emoji: emoji.clone() }));
         self.post(room.id, &content, None)?;
         let me = self.my_account()?;
-        self.set_reaction(room.id, target, me, &emoji)?;
+        self.set_reaction(room.id, target, me, &emoji, position_of(self.now, 0))?;
         self.reply(id, Ok(Reply::Done));
         Ok(())
     }
@@ -397,7 +420,7 @@ impl Client {
         let content =
             self.new_content(Kind::Edit(content::Edit { message_id: message_id.into(), body: text.clone() }));
         self.post(room.id, &content, None)?;
-        self.set_text(room.id, target, &text)?;
+        self.set_text(room.id, target, &text, position_of(self.now, 0))?;
         self.reply(id, Ok(Reply::Done));
         Ok(())
     }
@@ -405,8 +428,13 @@ impl Client {
     pub(crate) fn delete(&mut self, id: u64, room: &str, message: &str) -> Result<(), Fault> {
         let Some(room) = self.room_of_member(id, room)? else { return Ok(()) };
         let Some((target, message_id, _)) = self.own_message(id, room.id, message)? else { return Ok(()) };
+        if self.withdraw(room.id, target)? {
+            self.reply(id, Ok(Reply::Done));
+            return Ok(());
+        }
         let content = self.new_content(Kind::Delete(content::Delete { message_id: message_id.into() }));
         self.post(room.id, &content, None)?;
+        self.forget_words(target)?;
         self.take_back(room.id, target)?;
         self.reply(id, Ok(Reply::Done));
         Ok(())

@@ -280,7 +280,7 @@ impl Client {
             self.session.flights.remove(&room);
             if let Some(mut row) = Room::load(&self.db, room)? {
                 self.drop_pending(room)?;
-                self.heal(&mut row);
+                self.heal(&mut row)?;
                 row.save(&self.db)?;
             }
         }

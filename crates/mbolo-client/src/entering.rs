@@ -32,7 +32,7 @@ impl Client {
             match self.pending(room.id)? {
                 Some((pending, _)) => self.submit(&pending),
                 None => {
-                    self.heal_again(&mut room);
+                    self.heal_again(&mut room)?;
                     room.save(&self.db)?;
                 }
             }
@@ -69,7 +69,11 @@ impl Client {
             // The kind and all else come with the Welcome.
             None => Room::new(id, ChatKind::Group, 0, Membership::Joining, self.now),
         };
-        room.join_epoch = Some(room.join_epoch.unwrap_or(0).max(epoch));
+        if room.join_epoch.is_none_or(|known| known < epoch) {
+            room.join_epoch = Some(epoch);
+            // A wish to leave is about the time before.
+            room.leaving = false;
+        }
         room.save(&self.db)?;
         self.todo.insert(id);
         Ok(())
@@ -116,7 +120,7 @@ impl Client {
                 self.open_held(&mut room)?;
                 self.follow(&room);
             }
-            Err(_) => self.heal(&mut room),
+            Err(_) => self.heal(&mut room)?,
         }
         room.save(&self.db)?;
         self.todo.insert(id);
@@ -129,7 +133,7 @@ impl Client {
             ErrorCode::NotFound => {
                 // There is no Welcome for this device, but the account is in the room.
                 room.join_epoch = None;
-                self.heal(&mut room);
+                self.heal(&mut room)?;
             }
             ErrorCode::NotAMember => {
                 room.join_epoch = None;
@@ -162,20 +166,23 @@ impl Client {
         room.epoch = epoch;
         room.parent = hash;
         if is_new {
-            room.leaving = false;
             room.profile_due = true;
         }
         self.delivered(room);
         room.save(&self.db)?;
-        self.follow_group(room)?;
+        self.follow_group(room, 0)?;
         self.members_changed(room.id);
         Ok(())
     }
 
+    /// Takes the room's kind from its group. A room of two that this account opened stays one, with the same person.
     fn learn_kind(&mut self, room: &mut Room, suite: u16, context: &RoomContext) -> Result<(), Fault> {
         room.suite = suite;
         let me = self.my_account()?;
         match &context.policy {
+            Policy::Group { .. } if room.peer.is_some() => {
+                return Err(MlsFault::Malformed("a group in place of a room of two").into());
+            }
             Policy::Direct { participants: [one, other] } => {
                 room.kind = ChatKind::Direct;
                 room.peer = Some(if *one == me { *other } else { *one });
@@ -230,7 +237,7 @@ impl Client {
                 self.keep_pending(&pending, 0)?;
                 self.submit(&pending);
             }
-            Err(_) => self.heal_again(&mut room),
+            Err(_) => self.heal_again(&mut room)?,
         }
         room.save(&self.db)?;
         Ok(())
@@ -267,8 +274,7 @@ impl Client {
         self.drop_pending(room.id)?;
         self.forget_group(room.id);
         mls::delete(&self.provider(), room.id)?;
-        self.heal_again(room);
-        Ok(())
+        self.heal_again(room)
     }
 
     // ------------------------------------------------------------ the same 1:1 room from both ends
@@ -299,9 +305,10 @@ impl Client {
 
     // ------------------------------------------------------------ healing
 
-    /// The group cannot follow the room: it is entered anew, soon.
-    pub(crate) fn heal(&mut self, room: &mut Room) {
+    /// The group cannot follow the room: it is entered anew, soon. An own commit on the old state is given up.
+    pub(crate) fn heal(&mut self, room: &mut Room) -> Result<(), Fault> {
         if room.healing == Healing::Well {
+            self.drop_pending(room.id)?;
             room.healing = Healing::Needed;
             let pause = (HEAL_MS << room.heal_attempts.min(6)).min(MAX_HEAL_MS);
             room.heal_at = self.now + self.crypto.below(pause);
@@ -310,18 +317,19 @@ impl Client {
         self.stop_catching(room.id);
         self.wake(room.id, room.heal_at.max(self.now));
         self.chat_changed(room.id);
+        Ok(())
     }
 
-    fn heal_again(&mut self, room: &mut Room) {
+    fn heal_again(&mut self, room: &mut Room) -> Result<(), Fault> {
         room.healing = Healing::Well;
-        self.heal(room);
+        self.heal(room)
     }
 
     pub(crate) fn needs_healing(&mut self, id: RoomId) -> Result<(), Fault> {
         let mut room = self.room(id)?;
         if room.is_usable() {
             self.lose_own(&mut room)?;
-            self.heal(&mut room);
+            self.heal(&mut room)?;
             room.save(&self.db)?;
         }
         Ok(())
@@ -382,13 +390,14 @@ impl Client {
         Ok(())
     }
 
-    /// Content that was encrypted anew takes the place of the entry that could not be read.
+    /// Content that was encrypted anew takes the place of the entry that could not be read. Says which place, and whether
+    /// this device had not been able to read it.
     pub(crate) fn settle_broken(
         &mut self,
         room: &Room,
         content: &Content,
         place: Place,
-    ) -> Result<Place, Fault> {
+    ) -> Result<(Place, bool), Fault> {
         let mut first: Option<Place> = None;
         for entry in content.resend_of.iter().take(MAX_RESENT_OF) {
             let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
@@ -405,7 +414,7 @@ impl Client {
                 self.message_changed(room.id, stand_in);
             }
         }
-        Ok(first.unwrap_or(place))
+        Ok((first.unwrap_or(place), first.is_some()))
     }
 
     /// Forgets an entry that could not be read; says where it stood.

@@ -70,7 +70,7 @@ impl Client {
                     Hole::Retention if origin == Origin::COMMITS => {
                         if room.is_usable() {
                             self.lose_own(&mut room)?;
-                            self.heal(&mut room);
+                            self.heal(&mut room)?;
                         }
                         break;
                     }
@@ -182,7 +182,9 @@ impl Client {
             .db
             .prepare_cached("SELECT count(*) FROM held WHERE room = ?1")?
             .query_row([room.id.0], |row| row.get(0))?;
-        if held >= MAX_HELD {
+        // An epoch that far ahead is a mistake or malice, and would be kept for ever.
+        let is_far = room.is_usable() && epoch > room.epoch + MAX_EPOCHS_AHEAD;
+        if held >= MAX_HELD || is_far {
             return self.note_broken(room, EntryId::of_payload(payload), place);
         }
         self.db
@@ -230,6 +232,9 @@ impl Client {
         Ok(())
     }
 }
+
+/// Commits that can be on their way behind an entry.
+const MAX_EPOCHS_AHEAD: u64 = 1_024;
 
 /// Entries kept ahead of their epoch, per room.
 const MAX_HELD: i64 = 1_000;

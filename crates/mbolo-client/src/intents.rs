@@ -416,7 +416,7 @@ impl Client {
                     self.request(Asked::Propose { room: id, entry }, client_frame::Body::Publish(publish));
                 }
             }
-            Err(_) => self.heal(room),
+            Err(_) => self.heal(room)?,
         }
         Ok(())
     }
@@ -538,7 +538,7 @@ impl Client {
         self.keep_group(room.id, group);
         room.epoch = 0;
         room.save(&self.db)?;
-        self.follow_group(room)?;
+        self.follow_group(room, 0)?;
         room.save(&self.db)?;
         self.chat_changed(room.id);
         self.todo.insert(room.id);

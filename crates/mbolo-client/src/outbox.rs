@@ -6,7 +6,7 @@
 //! well; the first of them goes again with `resume`, so the order never changes.
 
 use mbolo_client_api::{MessageState, Reply};
-use mbolo_proto::content::{Content, content::Body as Kind};
+use mbolo_proto::content::{Content, Text, content::Body as Kind};
 use mbolo_proto::wire::{self, ErrorCode, client_frame};
 use mbolo_proto::{AccountId, EntryId, Origin, RoomId};
 use prost::Message as _;
@@ -177,6 +177,10 @@ impl Client {
             .query_row([outbox], |row| row.get(0))
             .optional()?;
         self.todo.insert(room.id);
+        // From here on by the cell's clock, as the times at which members came.
+        self.db
+            .prepare_cached("UPDATE sent SET at_ms = ?2 WHERE outbox = ?1")?
+            .execute((outbox, at_ms as i64))?;
         let Some(Some(key)) = row else { return Ok(()) };
         let position = position_of(at_ms, seq).max(room.last_pushed + 1).max(room.last_own + 1);
         room.last_own = position;
@@ -320,6 +324,48 @@ impl Client {
         Ok(())
     }
 
+    /// Takes a message back that was never encrypted: it is as if it had not been written. Says whether it was so.
+    pub(crate) fn withdraw(&mut self, room: RoomId, message: MessageKey) -> Result<bool, Fault> {
+        let withdrawn = self
+            .db
+            .prepare_cached("DELETE FROM outbox WHERE room = ?1 AND key = ?2 AND payload IS NULL")?
+            .execute((room.0, message.0))?;
+        if withdrawn == 0 {
+            return Ok(false);
+        }
+        self.db
+            .prepare_cached("DELETE FROM messages WHERE room = ?1 AND key = ?2")?
+            .execute((room.0, message.0))?;
+        self.message_changed(room, message);
+        Ok(true)
+    }
+
+    /// Takes the words out of what is kept to be encrypted anew: whoever asks for it learns that there was a message.
+    pub(crate) fn forget_words(&mut self, message: MessageKey) -> Result<(), Fault> {
+        let kept: Vec<([u8; 32], Vec<u8>)> = {
+            let mut statement = self.db.prepare_cached("SELECT entry, content FROM sent WHERE key = ?1")?;
+            statement
+                .query_map([message.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?
+        };
+        for (entry, content) in kept {
+            let Ok(mut content) = Content::decode(content.as_slice()) else { continue };
+            content.body = Some(Kind::Text(Text::default()));
+            self.db
+                .prepare_cached("UPDATE sent SET content = ?2 WHERE entry = ?1")?
+                .execute((entry, content.encode_to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was sent so long ago that nobody asks for it any more.
+    pub(crate) fn forget_sent(&mut self) -> Result<(), Fault> {
+        self.db
+            .prepare_cached("DELETE FROM sent WHERE at_ms < ?1")?
+            .execute([self.now.saturating_sub(KEEP_SENT_MS) as i64])?;
+        Ok(())
+    }
+
     /// Somebody could not decrypt entries of this device: they are encrypted anew, a bounded number of times.
     pub(crate) fn resend(
         &mut self,
@@ -327,13 +373,21 @@ impl Client {
         asker: AccountId,
         entries: &[bytes::Bytes],
     ) -> Result<(), Fault> {
-        if self.is_present(room, asker)? {
+        let since: Option<i64> = self
+            .db
+            .prepare_cached("SELECT since_ms FROM members WHERE room = ?1 AND account = ?2 AND present = 1")?
+            .query_row((room.0, asker.0), |row| row.get(0))
+            .optional()?;
+        if let Some(since) = since {
             for entry in entries.iter().take(MAX_RESENDS_AT_ONCE) {
                 let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
                 let row: Option<(Vec<u8>, i64)> = self
                     .db
-                    .prepare_cached("SELECT content, resent FROM sent WHERE entry = ?1 AND room = ?2")?
-                    .query_row((entry.0, room.0), |row| Ok((row.get(0)?, row.get(1)?)))
+                    // What was said before somebody came is not for them.
+                    .prepare_cached(
+                        "SELECT content, resent FROM sent WHERE entry = ?1 AND room = ?2 AND at_ms >= ?3",
+                    )?
+                    .query_row((entry.0, room.0, since), |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
                 let Some((content, resent)) = row else { continue };
                 let Ok(mut content) = Content::decode(content.as_slice()) else { continue };
@@ -365,3 +419,5 @@ const REFUSALS_BEFORE_HEALING: u32 = 3;
 const MAX_RESENDS: i64 = 8;
 /// Entries answered of one request.
 const MAX_RESENDS_AT_ONCE: usize = 64;
+/// How long content stays ready to be encrypted anew.
+const KEEP_SENT_MS: u64 = 30 * 24 * 3_600_000;

@@ -558,6 +558,7 @@ impl Client {
 
     fn on_ready(&mut self, ready: &wire::SessionReady) -> Result<(), Fault> {
         let Some(cell) = self.session.cell else { return Ok(()) };
+        self.forget_sent()?;
         let signed = session_ready_bytes(&self.session.nonce, &self.session.login_signature);
         if verify(&cell.0, &signed, &ready.cell_signature).is_err() {
             let message = "the cell could not prove who it is; somebody may be in the middle".to_owned();

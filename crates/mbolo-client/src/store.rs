@@ -26,6 +26,8 @@ fn migrate(db: &Connection) -> Result<(), OpenError> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // Deleted keys and messages that were taken back do not stay in the file's free pages.
     db.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+    // The same for the journal: what was checkpointed does not stay in it.
+    db.query_row("PRAGMA journal_size_limit = 0", [], |_| Ok(()))?;
     db.set_prepared_statement_cache_capacity(128);
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = MIGRATIONS.len() as i64;
@@ -128,7 +130,9 @@ const MIGRATIONS: [&str; 1] = ["
     ) WITHOUT ROWID;
     CREATE TABLE members (
         room BLOB NOT NULL, account BLOB NOT NULL,
-        present INTEGER NOT NULL, admin INTEGER NOT NULL, name TEXT NOT NULL,
+        present INTEGER NOT NULL, admin INTEGER NOT NULL,
+        name TEXT NOT NULL, named INTEGER NOT NULL DEFAULT 0,       -- named: position of what told the name
+        since_ms INTEGER NOT NULL DEFAULT 0,                        -- the cell's time of the commit that brought it
         delivered BLOB NOT NULL, read BLOB NOT NULL,
         PRIMARY KEY (room, account)
     ) WITHOUT ROWID;
@@ -138,18 +142,21 @@ const MIGRATIONS: [&str; 1] = ["
         room BLOB NOT NULL, key BLOB NOT NULL,      -- key: 16 bytes of SHA-256(sender, message id)
         sender BLOB NOT NULL, message_id BLOB NOT NULL,
         position INTEGER NOT NULL, origin BLOB, seq INTEGER NOT NULL,
-        at_ms INTEGER NOT NULL, body TEXT NOT NULL, edited INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL, body TEXT NOT NULL,
+        edited INTEGER NOT NULL,                    -- position of the newest edit, 0 for none
         reply BLOB, state INTEGER, raw BLOB,
         PRIMARY KEY (room, key)
     ) WITHOUT ROWID;
     CREATE INDEX messages_by_position ON messages (room, position);
     CREATE INDEX messages_unfinished ON messages (room, state) WHERE state BETWEEN 2 AND 3;
     CREATE TABLE reactions (
-        room BLOB NOT NULL, target BLOB NOT NULL, account BLOB NOT NULL, emoji TEXT NOT NULL,
+        room BLOB NOT NULL, target BLOB NOT NULL, account BLOB NOT NULL,
+        emoji TEXT NOT NULL, position INTEGER NOT NULL,     -- an empty one was withdrawn there
         PRIMARY KEY (room, target, account)
     ) WITHOUT ROWID;
     CREATE TABLE orphans (                          -- edits and the like that came before their message
-        id INTEGER PRIMARY KEY, room BLOB NOT NULL, target BLOB NOT NULL, sender BLOB NOT NULL, content BLOB NOT NULL
+        id INTEGER PRIMARY KEY, room BLOB NOT NULL, target BLOB NOT NULL, sender BLOB NOT NULL, content BLOB NOT NULL,
+        position INTEGER NOT NULL
     );
     CREATE INDEX orphans_by_target ON orphans (room, target);
 

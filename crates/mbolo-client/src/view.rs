@@ -85,7 +85,7 @@ impl Stored {
             at_ms: row.get::<_, i64>(3)? as u64,
             body: serde_json::from_str(&body)
                 .unwrap_or_else(|_| Body::Unreadable { reason: "newer_version".into() }),
-            edited: row.get(5)?,
+            edited: row.get::<_, i64>(5)? > 0,
             reply: row.get::<_, Option<[u8; 16]>>(6)?.map(MessageKey),
             state: row.get::<_, Option<i64>>(7)?.map(state_of),
         })
@@ -134,7 +134,7 @@ impl Client {
         let mut reactions = Vec::new();
         if matches!(stored.body, Body::Text { .. }) {
             let mut statement = self.db.prepare_cached(
-                "SELECT account, emoji FROM reactions WHERE room = ?1 AND target = ?2 ORDER BY account",
+                "SELECT account, emoji FROM reactions WHERE room = ?1 AND target = ?2 AND emoji <> '' ORDER BY account",
             )?;
             let rows = statement.query_map((room.0, stored.key.0), |row| {
                 Ok((AccountId(row.get(0)?), row.get::<_, String>(1)?))

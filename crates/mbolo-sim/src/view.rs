@@ -77,11 +77,14 @@ impl View {
         }
     }
 
-    /// A message is gone: only what stands for something unreadable may go.
+    /// A message is gone: only what stands for something unreadable may go, and what its author took back unsent.
     fn removed(&mut self, room: &str, id: &str) -> Result<(), Breach> {
         let gone = self.messages.get_mut(room).and_then(|shown| shown.remove(id));
         match gone {
-            Some(message) if !matches!(message.body, Body::Unreadable { .. }) => {
+            Some(message)
+                if !matches!(message.body, Body::Unreadable { .. })
+                    && message.state != Some(MessageState::Waiting) =>
+            {
                 Err((Oracle::Durable, format!("message {} in {} is taken away", short(id), short(room))))
             }
             _ => Ok(()),

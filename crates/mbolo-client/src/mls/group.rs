@@ -419,6 +419,17 @@ fn describe(
     Ok(CommitEffect { committer, joined, gone, policy, self_removed: staged.self_removed(), summary })
 }
 
+/// In a room of two nobody else may be, and its id says who the two are: a cell cannot let a third one in.
+fn check_direct(room: RoomId, context: &RoomContext, accounts: &[AccountId]) -> Result<(), MlsFault> {
+    let Policy::Direct { participants: [one, other] } = context.policy else { return Ok(()) };
+    let is_theirs = room == RoomId::direct(one, other);
+    if is_theirs && accounts.iter().all(|account| *account == one || *account == other) {
+        Ok(())
+    } else {
+        Err(MlsFault::Malformed("a room of two for others"))
+    }
+}
+
 /// A group that was joined by a Welcome.
 pub struct Joined {
     /// The group.
@@ -449,6 +460,9 @@ pub fn join(provider: &Provider<'_>, room: RoomId, welcome: &[u8], tree: &[u8]) 
         verified_account(&member.credential, &member.signature_key)?;
     }
     let context = RoomContext::of(staged.group_context().extensions())?;
+    let accounts =
+        staged.members().map(|member| account_of(&member.credential)).collect::<Result<Vec<_>, _>>()?;
+    check_direct(room, &context, &accounts)?;
     let group = staged.into_group(provider).map_err(MlsFault::mls)?;
     Ok(Joined { group, context, inviter })
 }
@@ -500,6 +514,7 @@ pub fn rejoin(
         verified_account(&member.credential, &member.signature_key)?;
     }
     let context = RoomContext::of(group.extensions())?;
+    check_direct(room, &context, &accounts(&group)?)?;
     let bundle = encode_bundle(bundle.into_messages(), Vec::new())?;
     Ok(Rejoin { group, bundle, epoch, context })
 }

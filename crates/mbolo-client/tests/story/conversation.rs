@@ -83,6 +83,25 @@ fn what_was_typed_offline_goes_out_later_once_and_in_order() {
 }
 
 #[test]
+fn what_was_deleted_before_it_was_sent_was_never_written() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    desk.say(awa, &room, "one");
+    desk.pass(2_000);
+    desk.go_offline(awa);
+    desk.pass(1_000);
+    let slip = desk.say(awa, &room, "wrong window");
+    desk.say(awa, &room, "two");
+    desk.ask(awa, Request::Delete { room: room.clone(), message: slip.id }).unwrap();
+    assert_eq!(desk.texts(awa, &room), ["one", "two"]);
+    desk.go_online(awa);
+    desk.pass(60_000);
+    assert_eq!(desk.texts(ben, &room), ["one", "two"]);
+    assert_eq!(desk.messages(ben, &room).len(), 2);
+}
+
+#[test]
 fn a_device_that_was_offline_gets_what_it_missed() {
     let mut desk = Desk::new();
     let (awa, ben) = (desk.person("awa"), desk.person("ben"));

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use mbolo_client::{Client, Effect, Input, Options};
-use mbolo_client_api::{Call, Output, Request};
+use mbolo_client_api::{Body, Call, Output, Request};
 use mbolo_proto::wire::{self, server_frame};
-use mbolo_proto::{decode_server_frame, encode_frame};
+use mbolo_proto::{EntryId, RoomId, decode_server_frame, encode_frame};
 use prost::Message;
 
 use crate::desk::{Desk, START_MS};
@@ -110,6 +110,40 @@ fn a_commit_without_a_valid_receipt_changes_nothing_and_heals_later() {
     desk.assert_agreed(&[awa, ben], &room);
 }
 
+/// Turns the vote in the answer to an own commit into nonsense.
+fn forge_acceptance(person: usize, frame: &Bytes) -> Option<Bytes> {
+    let mut frame = decode_server_frame(frame.clone()).ok()?;
+    match &mut frame.body {
+        Some(server_frame::Body::CommitAccepted(accepted)) if person == 1 => {
+            accepted.receipt.as_mut()?.votes[0].signature = vec![7; 64].into();
+        }
+        _ => return None,
+    }
+    Some(encode_frame(&frame))
+}
+
+#[test]
+fn a_forged_answer_to_an_own_commit_stops_neither_the_room_nor_the_others() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let cleo = desk.person("cleo");
+    let room = desk.create_group(ben, "Club", &["awa"]);
+    let other = desk.start_chat(ben, "awa");
+    desk.pass(3_000);
+    desk.tamper = Some(forge_acceptance);
+    desk.ask(ben, Request::AddMembers { room: room.clone(), handles: vec!["cleo".into()] }).unwrap();
+    desk.settle();
+    desk.tamper = None;
+    desk.pass(120_000);
+    desk.say(ben, &room, "in the club");
+    desk.say(ben, &other, "and here");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(awa, &room), ["in the club"]);
+    assert_eq!(desk.texts(awa, &other), ["and here"]);
+    assert_eq!(desk.texts(cleo, &room), ["in the club"]);
+    desk.assert_agreed(&[awa, ben, cleo], &room);
+}
+
 /// Destroys application messages on their way to one device.
 fn garble_messages(person: usize, frame: &Bytes) -> Option<Bytes> {
     if person != 1 {
@@ -168,6 +202,69 @@ fn a_device_that_lost_its_keys_enters_again_and_gets_what_it_could_not_read() {
     assert_eq!(desk.texts(awa, &room), ["one", "two", "three", "four"]);
     desk.assert_agreed(&[awa, ben], &room);
     assert_eq!(desk.client(ben).stats().undecryptable, 0);
+}
+
+#[test]
+fn what_is_encrypted_anew_for_one_turns_nothing_back_for_the_others() {
+    let mut desk = Desk::new();
+    let (awa, ben, cleo) = (desk.person("awa"), desk.person("ben"), desk.person("cleo"));
+    let room = desk.create_group(awa, "Club", &["ben", "cleo"]);
+    let message = desk.say(awa, &room, "at 5").id;
+    desk.pass(3_000);
+    desk.go_offline(cleo);
+    desk.damage(cleo, "DELETE FROM mls WHERE label IN ('message_secrets', 'epoch_secrets', 'tree')");
+    for text in ["at 6", "at 7"] {
+        let edit = Request::Edit { room: room.clone(), message: message.clone(), text: text.into() };
+        desk.ask(awa, edit).unwrap();
+    }
+    for emoji in ["👍", ""] {
+        let react = Request::React { room: room.clone(), message: message.clone(), emoji: emoji.into() };
+        desk.ask(ben, react).unwrap();
+    }
+    desk.pass(3_000);
+    desk.go_online(cleo);
+    desk.pass(120_000);
+    for person in [awa, ben, cleo] {
+        let shown = desk.messages(person, &room).into_iter().find(|shown| shown.id == message).unwrap();
+        assert_eq!(shown.body, Body::Text { text: "at 7".into() });
+        assert!(shown.edited && shown.reactions.is_empty(), "{shown:?}");
+    }
+}
+
+#[test]
+fn nobody_is_sent_anew_what_was_said_before_they_came() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let dora = desk.person("dora");
+    let room = desk.create_group(awa, "Club", &["ben"]);
+    desk.pass(3_000);
+    desk.say(awa, &room, "before dora");
+    desk.pass(3_000);
+    let entry = desk.sent(awa).iter().rev().find_map(|frame| {
+        match mbolo_proto::decode_client_frame(frame.clone()).ok()?.body? {
+            wire::client_frame::Body::Publish(publish) => Some(EntryId::of_payload(&publish.payload)),
+            _ => None,
+        }
+    });
+    desk.ask(awa, Request::AddMembers { room: room.clone(), handles: vec!["dora".into()] }).unwrap();
+    desk.pass(3_000);
+    // As if she had got the ciphertext from the cell.
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let id: RoomId = room.parse().unwrap();
+    desk.damage(
+        dora,
+        &format!(
+            "INSERT INTO broken VALUES (x'{}', x'{}', x'{}', 1, 1, 1, 0, 0)",
+            hex(&entry.unwrap().0),
+            hex(&id.0),
+            hex(&[7; 32]),
+        ),
+    );
+    desk.pass(120_000);
+    desk.say(awa, &room, "with dora");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(dora, &room), ["<undecryptable>", "with dora"]);
+    assert_eq!(desk.texts(ben, &room), ["before dora", "with dora"]);
 }
 
 #[test]
