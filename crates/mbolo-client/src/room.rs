@@ -163,13 +163,13 @@ impl Room {
         Ok(())
     }
 
-    /// Whether the group may be used: this device is a member and nothing is being repaired.
     /// Whether it is in the list of chats: an invitation that was not opened yet is not, because nothing is known
     /// about it, unless the user wants to talk to whoever it comes from.
     pub fn is_shown(&self) -> bool {
         self.membership != Membership::Joining || self.suite != 0 || self.peer.is_some()
     }
 
+    /// Whether the group may be used: this device is a member and nothing is being repaired.
     pub fn is_usable(&self) -> bool {
         self.membership == Membership::Member && self.healing == Healing::Well
     }

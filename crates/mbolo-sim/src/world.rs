@@ -1,7 +1,7 @@
 //! The run itself: one cell, some people, the network between them, and the order in which things happen.
 //!
 //! Everything that happens is an item of the queue; handling one may plan others. Nothing here decides what
-//! people do (`workload`), what goes wrong (`faults`) or when all is well (`heal`).
+//! people do (`act`), what goes wrong (`faults`) or when all is well (`heal`).
 
 use std::collections::BTreeMap;
 

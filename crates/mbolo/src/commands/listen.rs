@@ -22,7 +22,7 @@ Examples:
   mbolo listen --json --count 1 --room @awa     wait for one message from Awa
   mbolo listen --until-idle --mark-read         fetch what is there, then end
 
-With --json every line is an object with the fields `v` (now 1) and `update`: account, chat, message,
+With --json every line is an object with the fields `v` (now 1) and `update`: account, chat, message, removed,
 typing, members or connection. docs/terminal.md describes them.";
 
 /// How long nothing must have happened after everything missed is here.

@@ -14,7 +14,7 @@ use super::link::{Link, LinkEvent};
 use super::trust::{Seen, TrustedCertificates, Verifier, show};
 use super::{Command, Way};
 use crate::problem::{Exit, Problem, sentence};
-use crate::profile::Profile;
+use crate::profile::{Profile, make_private};
 
 /// Where the engine tells how it goes.
 pub struct Reports {
@@ -69,12 +69,16 @@ pub fn run(
 }
 
 fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Problem> {
-    let store = rusqlite::Connection::open(profile.database()).map_err(|error| {
+    let cannot_open = |error: String| {
+        let database = profile.database();
         Problem::new(
             Exit::Storage,
-            format!("The profile's database {} cannot be opened: {error}.", profile.database().display()),
+            format!("The profile's database {} cannot be opened: {error}.", database.display()),
         )
-    })?;
+    };
+    make_private(&profile.database()).map_err(|error| cannot_open(error.to_string()))?;
+    let store =
+        rusqlite::Connection::open(profile.database()).map_err(|error| cannot_open(error.to_string()))?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)
         .map_err(|error| Problem::unexpected(format!("The system gives no randomness: {error}.")))?;
