@@ -96,11 +96,15 @@ impl<E: Engine> Cell<E> {
         upload: &wire::UploadKeyPackages,
     ) -> Result<Body, Failure> {
         let (account, device) = self.identity(slot)?;
-        if upload.key_packages.len() + upload.last_resort.len()
-            > SUITES.len() * (limits::MAX_KEY_PACKAGES + 1)
+        let too_many = || refused(ErrorCode::Limit, "more KeyPackages than a device may keep");
+        // Counted before they are looked at: it is their signatures that cost.
+        let kept: u32 = self.key_package_counts(account, device)?.iter().map(|count| count.left).sum();
+        if upload.key_packages.len() + kept as usize > SUITES.len() * limits::MAX_KEY_PACKAGES
+            || upload.last_resort.len() > SUITES.len()
         {
-            return Err(refused(ErrorCode::Limit, "more KeyPackages than a device may keep"));
+            return Err(too_many());
         }
+        self.check_writable()?;
         let check = |package: &Bytes| -> Result<u16, Failure> {
             if package.len() > limits::MAX_KEY_PACKAGE_BYTES {
                 return Err(refused(ErrorCode::TooLarge, "a KeyPackage is too large"));
@@ -109,13 +113,15 @@ impl<E: Engine> Cell<E> {
         };
         let one_time = upload.key_packages.iter().map(check).collect::<Result<Vec<_>, _>>()?;
         let last_resort = upload.last_resort.iter().map(check).collect::<Result<Vec<_>, _>>()?;
-        self.check_writable()?;
         let suites = SUITES.map(|suite| suite as u16);
         for suite in suites {
+            if last_resort.iter().filter(|of| **of == suite).count() > 1 {
+                return Err(refused(ErrorCode::Limit, "one KeyPackage of last resort for each cipher suite"));
+            }
             let queue = self.key_package_queue(account, device, suite)?;
             let new = of_suite(&one_time, &upload.key_packages, suite).count() as u64;
             if queue.next - queue.first + new > limits::MAX_KEY_PACKAGES as u64 {
-                return Err(refused(ErrorCode::Limit, "more KeyPackages than a device may keep"));
+                return Err(too_many());
             }
         }
         for suite in suites {

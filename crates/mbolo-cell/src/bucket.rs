@@ -18,12 +18,17 @@ impl Bucket {
         self.used = self.used.saturating_add(count.saturating_mul(ONE));
     }
 
+    /// Whether nothing is missing by now.
+    pub fn is_full(&self, now_ms: u64, rate_per_s: u32) -> bool {
+        self.used <= now_ms.saturating_sub(self.at_ms).saturating_mul(rate_per_s.into())
+    }
+
     /// Takes one, or says after how many milliseconds one will be there.
     pub fn take(&mut self, now_ms: u64, rate_per_s: u32, burst: u32) -> Result<(), u32> {
         let back = now_ms.saturating_sub(self.at_ms).saturating_mul(rate_per_s.into());
         self.used = self.used.saturating_sub(back);
         self.at_ms = now_ms;
-        let over = (self.used + ONE).saturating_sub(u64::from(burst) * ONE);
+        let over = self.used.saturating_add(ONE).saturating_sub(u64::from(burst) * ONE);
         if over > 0 {
             return Err(u32::try_from(over.div_ceil(u64::from(rate_per_s.max(1)))).unwrap_or(u32::MAX));
         }

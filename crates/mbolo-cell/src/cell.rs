@@ -8,6 +8,7 @@ use mbolo_engine::{Engine, EngineError, Overlay, keys};
 use mbolo_proto::wire::{self, ErrorCode, client_frame, server_frame::Body};
 use mbolo_proto::{CellId, DecodeError, Origin};
 
+use crate::allowance::{self, Allowances};
 use crate::bucket::Bucket;
 use crate::failure::{Failure, Refusal, busy, fatal, malformed, refused};
 use crate::feed::{FeedIndex, Feeds};
@@ -40,6 +41,7 @@ pub struct Cell<E> {
     /// Sessions that end with this batch.
     pub(crate) ending: Vec<Slot>,
     pub(crate) admission: Bucket,
+    pub(crate) allowances: Allowances,
     /// Rooms whose marks are pushed, and when.
     pub(crate) marks_due: BTreeSet<(u64, FeedIndex)>,
     /// Connections that have to be authenticated by then.
@@ -111,6 +113,7 @@ impl<E: Engine> Cell<E> {
             line: VecDeque::new(),
             ending: Vec::new(),
             admission: Bucket::new(),
+            allowances: Allowances::default(),
             marks_due: BTreeSet::new(),
             login_deadlines: VecDeque::new(),
             expiry_due_ms: u64::MAX,
@@ -344,6 +347,7 @@ impl<E: Engine> Cell<E> {
         ) {
             self.check_answers(slot)?;
         }
+        self.check_cost(slot, request)?;
         match request {
             Request::Publish(publish) => self.publish(slot, frame.request_id, publish),
             Request::Credit(credit) => {
@@ -382,6 +386,15 @@ impl<E: Engine> Cell<E> {
                 .map_err(|wait| busy("too many large answers to this device", wait)),
             None => Ok(()),
         }
+    }
+
+    fn check_cost(&mut self, slot: Slot, request: &client_frame::Body) -> Result<(), Failure> {
+        let Some(cost) = allowance::cost(request) else { return Ok(()) };
+        let (account, _) = self.identity(slot)?;
+        let (rate, burst) = (self.config.request_rate_per_s, self.config.request_burst);
+        self.allowances
+            .take(account, cost, self.now_ms, rate, burst)
+            .map_err(|wait| busy("too many requests from this account", wait))
     }
 
     fn take_malformed(&mut self, session: SessionId, error: &DecodeError) {

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use mbolo_engine::{Engine, keys};
 use mbolo_proto::signing::{VoteSubject, bundle_hash};
 use mbolo_proto::wire::{self, EntryKind, ErrorCode, server_frame::Body};
-use mbolo_proto::{AccountId, FeedId, Origin, RoomId, VersionVector, limits};
+use mbolo_proto::{AccountId, FeedId, Origin, RoomId, VersionVector, decode_commit_bundle, limits};
 use prost::Message;
 
 use crate::Cell;
+use crate::allowance::PROPOSAL_COST;
 use crate::cell::Out;
 use crate::decision::{Decided, LockedWelcome, Votes};
 use crate::failure::{Failure, refused};
@@ -114,9 +115,11 @@ impl<E: Engine> Cell<E> {
         feed: FeedIndex,
         submit: &wire::SubmitCommit,
     ) -> Result<(), Failure> {
-        let bundle = wire::CommitBundle::decode(submit.bundle.clone()).map_err(|error| {
+        let bundle = decode_commit_bundle(submit.bundle.clone()).map_err(|error| {
             refused(ErrorCode::InvalidCommit, format!("the bundle does not decode: {error}"))
         })?;
+        let (account, _) = self.identity(slot)?;
+        self.allowances.charge(account, PROPOSAL_COST * bundle.proposals.len() as u64);
         let set = [self.origin];
         let mut group = self.take_group(room)?;
         // A refused bundle may have left proposals in the group: then it is loaded anew next time.

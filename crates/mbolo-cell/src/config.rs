@@ -28,10 +28,18 @@ pub struct Config {
     pub login_rate_per_s: u32,
     /// Logins admitted at once before the rate applies.
     pub login_burst: u32,
-    /// Publishes (and marks) a second of one session.
+    /// Publishes a second of one session.
     pub publish_rate_per_s: u32,
     /// Publishes of one session at once before the rate applies.
     pub publish_burst: u32,
+    /// Delivered marks (each room of a frame) and read marks a second of one session.
+    pub mark_rate_per_s: u32,
+    /// Marks at once: a device that comes back to the most rooms there are tells of each twice.
+    pub mark_burst: u32,
+    /// What the other requests of one account may cost a second, in units of about 10 µs: a fifth of the core's time.
+    pub request_rate_per_s: u32,
+    /// What they may cost at once: two devices in the most rooms there are come back, follow all and ask for marks.
+    pub request_burst: u32,
     /// KeyPackage claims a second of one session: an addition of a batch of members needs one per account.
     pub claim_rate_per_s: u32,
     /// Claims at once: two full batches of additions.
@@ -68,6 +76,10 @@ impl Default for Config {
             login_burst: 2_000,
             publish_rate_per_s: 5_000,
             publish_burst: 2_000,
+            mark_rate_per_s: 5_000,
+            mark_burst: 20_000,
+            request_rate_per_s: 20_000,
+            request_burst: 100_000,
             claim_rate_per_s: 20,
             claim_burst: 128,
             ephemeral_rate_per_s: 50,

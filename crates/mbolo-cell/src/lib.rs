@@ -5,6 +5,7 @@
 //! socket, no clock and no randomness: time and nonces are arguments, so the same batches give the same bytes.
 
 mod accounts;
+mod allowance;
 mod bucket;
 mod cell;
 mod commits;

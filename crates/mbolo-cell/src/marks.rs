@@ -22,10 +22,10 @@ use crate::{Cell, SessionId, frames};
 impl<E: Engine> Cell<E> {
     pub(crate) fn put_marks(&mut self, slot: Slot, put: &wire::PutMarks) -> Result<Option<Body>, Failure> {
         let (account, _) = self.identity(slot)?;
-        self.take_mark(slot)?;
         if put.marks.len() > limits::MAX_FEEDS_PER_SUBSCRIBE {
             return Err(refused(ErrorCode::Limit, "too many marks in one frame"));
         }
+        self.take_marks(slot, put.marks.len())?;
         for mark in &put.marks {
             let id = RoomId::try_from(mark.room_id.as_ref()).map_err(|e| malformed(e.to_string()))?;
             let delivered =
@@ -198,7 +198,7 @@ impl<E: Engine> Cell<E> {
         slot: Slot,
         mark: &wire::PutReadMark,
     ) -> Result<Option<Body>, Failure> {
-        self.take_mark(slot)?;
+        self.take_marks(slot, 1)?;
         if mark.payload.len() > limits::MAX_READ_MARK_BYTES {
             return Err(refused(ErrorCode::TooLarge, "a read mark is smaller than that"));
         }
@@ -245,14 +245,15 @@ impl<E: Engine> Cell<E> {
         }
     }
 
-    /// Marks count as publishes: one that is dropped might be the last, so the allowance is generous.
-    fn take_mark(&mut self, slot: Slot) -> Result<(), Failure> {
-        let (rate, burst) = (self.config.publish_rate_per_s, self.config.publish_burst);
+    fn take_marks(&mut self, slot: Slot, count: usize) -> Result<(), Failure> {
+        let (rate, burst) = (self.config.mark_rate_per_s, self.config.mark_burst);
         let session = self.sessions.get_mut(slot).ok_or_else(not_loaded)?;
         session
-            .publishes
+            .marks
             .take(self.now_ms, rate, burst)
-            .map_err(|wait| busy("too many marks from this device", wait))
+            .map_err(|wait| busy("too many marks from this device", wait))?;
+        session.marks.charge(count.saturating_sub(1) as u64);
+        Ok(())
     }
 
     fn take_signal(&mut self, slot: Slot) -> Result<(), Failure> {

@@ -347,6 +347,7 @@ impl<E: Engine> Cell<E> {
             ids.extend(keys::ROOM_OF_ACCOUNT.parse(key).map(|(_, room)| room));
             ControlFlow::Continue(())
         })?;
+        self.allowances.charge(account, ids.len() as u64);
         let mut rooms = Vec::with_capacity(ids.len());
         for room in ids {
             let (Some(record), Some(member)) = (self.room_record(room)?, self.member_record(room, account)?)

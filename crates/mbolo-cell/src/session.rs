@@ -33,6 +33,8 @@ pub(crate) struct Session {
     /// Rooms in which a publish was refused and none came with `resume` since.
     pub blocked: Vec<RoomId>,
     pub publishes: Bucket,
+    /// Apart from publishes: a mark that is dropped might be the last.
+    pub marks: Bucket,
     pub claims: Bucket,
     pub signals: Bucket,
     /// Large answers, in KiB.
@@ -112,6 +114,7 @@ impl Sessions {
             in_line: false,
             blocked: Vec::new(),
             publishes: Bucket::new(),
+            marks: Bucket::new(),
             claims: Bucket::new(),
             signals: Bucket::new(),
             answers: Bucket::new(),

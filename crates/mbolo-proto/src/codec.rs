@@ -9,7 +9,7 @@ use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 use crate::limits::{MAX_FRAME_BYTES, MAX_FRAME_ELEMENTS, MAX_PLAIN_FRAME_BYTES};
-use crate::wire::{ClientFrame, ServerFrame};
+use crate::wire::{ClientFrame, CommitBundle, ServerFrame};
 
 /// A frame that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum DecodeError {
     #[error("a frame of {0} bytes: over {MAX_PLAIN_FRAME_BYTES} only MLS objects travel")]
     NotOfThatSize(usize),
     /// Lists with more than [`MAX_FRAME_ELEMENTS`] elements.
-    #[error("the frame has more than {MAX_FRAME_ELEMENTS} elements")]
+    #[error("it has more than {MAX_FRAME_ELEMENTS} elements")]
     TooManyElements,
     /// Not the protobuf message it should be.
     #[error("the frame does not decode: {0}")]
@@ -43,6 +43,12 @@ pub fn decode_client_frame(bytes: Bytes) -> Result<ClientFrame, DecodeError> {
 pub fn decode_server_frame(bytes: Bytes) -> Result<ServerFrame, DecodeError> {
     check_size(&bytes)?;
     Ok(ServerFrame::decode(bytes)?)
+}
+
+/// Reads what a device submitted as a bundle.
+pub fn decode_commit_bundle(bytes: Bytes) -> Result<CommitBundle, DecodeError> {
+    count(&bytes, &mut 0, |_, _, _| Ok(()))?;
+    Ok(CommitBundle::decode(bytes)?)
 }
 
 /// The bytes of a frame.

@@ -143,6 +143,11 @@ settings! {
     publish_rate: u32 = 5_000;
     /// Entries that one session may publish at once before publish_rate counts.
     publish_burst: u32 = 2_000;
+    /// What all other requests of one account may cost a second, on average, in units of about 10 microseconds: following
+    /// a room costs 1, a lookup 2, a KeyPackage 20, a commit 100 and 10 for each of its proposals.
+    request_rate: u32 = 20_000;
+    /// What they may cost at once before request_rate counts. A device in 1,000 rooms comes back for 3,000.
+    request_burst: u32 = 100_000;
     /// Connections in all. Each needs a file descriptor: keep it well below `ulimit -n`.
     max_connections: u32 = 15_000;
     /// Connections from one address (one /64 for IPv6). Addresses of this machine are not limited.
@@ -208,10 +213,18 @@ impl Config {
         if self.gateway_threads > 64 {
             return wrong("gateway_threads is at most 64");
         }
-        let rates = [self.login_rate, self.login_burst, self.publish_rate, self.publish_burst];
+        let rates = [
+            self.login_rate,
+            self.login_burst,
+            self.publish_rate,
+            self.publish_burst,
+            self.request_rate,
+            self.request_burst,
+        ];
         if rates.contains(&0) || self.retention_days == 0 {
             return wrong(
-                "login_rate, login_burst, publish_rate, publish_burst and retention_days must be at least 1",
+                "login_rate, login_burst, publish_rate, publish_burst, request_rate, request_burst and \
+                 retention_days must be at least 1",
             );
         }
         Ok(())

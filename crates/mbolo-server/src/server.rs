@@ -241,6 +241,8 @@ fn core_config(config: &Config, address: &SocketAddr) -> mbolo_cell::Config {
         login_rate_per_s: config.login_rate,
         login_burst: config.login_burst,
         publish_rate_per_s: config.publish_rate,
+        request_rate_per_s: config.request_rate,
+        request_burst: config.request_burst,
         publish_burst: config.publish_burst,
         retention_days: config.retention_days,
         ..mbolo_cell::Config::default()

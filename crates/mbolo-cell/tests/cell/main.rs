@@ -9,6 +9,7 @@ mod desk;
 mod device;
 mod faults;
 mod feeds;
+mod floods;
 mod marks;
 mod retention;
 mod sessions;

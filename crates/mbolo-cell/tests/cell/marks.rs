@@ -203,6 +203,28 @@ fn signals_are_limited_per_session() {
 }
 
 #[test]
+fn marks_and_publishes_do_not_use_up_each_others_allowance() {
+    let mut desk = Desk::with(|config| {
+        (config.mark_burst, config.mark_rate_per_s) = (3, 1);
+        (config.publish_burst, config.publish_rate_per_s) = (3, 1);
+    });
+    let (people, room) = room_of(&mut desk, 2);
+    for n in 0..3u8 {
+        people[0].say(&mut desk, room, &[n]);
+    }
+    let error = desk.refusal(people[0].session, Device::publish(room, b"too much"));
+    assert_eq!(code(&error), ErrorCode::Busy);
+    for seq in 1..=10 {
+        desk.tell(people[0].session, put(room, seq.min(3)));
+        desk.tell(people[1].session, put(room, seq.min(3)));
+    }
+    desk.run();
+    assert_eq!(everyone(&marks(&mut desk, &people[0], room)), 3);
+    assert_eq!(desk.stats().errors[&(ErrorCode::Busy as i32)], 1 + 2 * 7);
+    people[1].say(&mut desk, room, b"marks were too many, this is not");
+}
+
+#[test]
 fn marks_are_for_members() {
     let mut desk = Desk::new();
     let (_people, room) = room_of(&mut desk, 2);
