@@ -54,6 +54,37 @@ fn a_store_that_leaves_no_room_refuses_writes_and_serves_reads() {
     commit(&mut engine, 2).unwrap();
 }
 
+#[test]
+fn below_the_reserve_removals_are_still_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut engine = FjallEngine::open(dir.path()).unwrap();
+    commit(&mut engine, 1).unwrap();
+    drop(engine);
+    let stat = rustix::fs::statvfs(dir.path()).unwrap();
+    let free = stat.f_bavail * stat.f_frsize;
+    let twice_what_is_free = FjallOptions { reserve_bytes: 2 * free, ..FjallOptions::default() };
+    let mut engine = FjallEngine::open_with(dir.path(), twice_what_is_free).unwrap();
+    assert!(matches!(commit(&mut engine, 2), Err(EngineError::Full)));
+    let mut removal = Batch::new();
+    removal.delete(&b"\x80nothing"[..]);
+    engine.commit(removal).unwrap();
+    let mut mixed = Batch::new();
+    mixed.delete(&b"\x80nothing"[..]);
+    mixed.put(&b"\x80something"[..], &b"new"[..]);
+    assert!(matches!(engine.commit(mixed), Err(EngineError::Full)));
+    assert_eq!(readable(&engine), Ok(1));
+}
+
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("commits.marker.new"), b"half").unwrap();
+    let mut engine = FjallEngine::open(dir.path()).unwrap();
+    commit(&mut engine, 1).unwrap();
+    drop(engine);
+    assert_eq!(readable(&FjallEngine::open(dir.path()).unwrap()), Ok(1));
+}
+
 /// A file system that is really full. Needs the right to mount one; the test above covers the rest.
 #[cfg(target_os = "linux")]
 #[test]
