@@ -60,6 +60,7 @@ async fn story(mut server: Server, driver: &Driver) {
     awa.is_marked("dinner at eight", "Read").await;
     bibi.say("I bring fish").await;
     awa.sees("I bring fish").await;
+    awa.picture("group", 1180, 860).await;
 
     // The server dies in mid-conversation; what is typed meanwhile survives a reload.
     awa.say("the last before the fall").await;
@@ -69,6 +70,7 @@ async fn story(mut server: Server, driver: &Driver) {
     awa.is_marked("typed without a server", "Waiting").await;
     bibi.say("me too").await;
     bibi.is_marked("me too", "Waiting").await;
+    bibi.picture("without-a-server", 500, 900).await;
     awa.client.refresh().await.unwrap();
     awa.is_marked("typed without a server", "Waiting").await;
     awa.say("and after a reload").await;
@@ -179,6 +181,16 @@ impl Browser {
         browser.press("button", "Create account").await;
         browser.has("button", "New chat").await;
         browser
+    }
+
+    /// Takes a picture of the page in a window of this size, if somebody wants pictures: `MBOLO_PICTURES` names the
+    /// directory. Those in `docs/img` are made like that.
+    async fn picture(&self, name: &str, width: u32, height: u32) {
+        let Some(dir) = std::env::var_os("MBOLO_PICTURES") else { return };
+        self.client.set_window_size(width, height).await.unwrap();
+        let picture = self.client.screenshot().await.unwrap();
+        std::fs::write(std::path::Path::new(&dir).join(format!("{name}.png")), picture).unwrap();
+        self.client.set_window_size(1200, 1600).await.unwrap();
     }
 
     async fn second_tab(&mut self, server: &Server) {
