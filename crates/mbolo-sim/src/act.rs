@@ -133,6 +133,7 @@ impl World {
     fn delete(&mut self, person: usize, chat: &Chat) -> Result<(), Breach> {
         let text = self.own_message(person, chat, |message| matches!(message.body, Body::Text { .. }));
         let Some(message) = text else { return self.say(person, chat) };
+        self.people[person].view.deleted.insert(message.clone());
         self.ask(person, Request::Delete { room: chat.room.clone(), message })
     }
 

@@ -1,7 +1,7 @@
 //! What a person sees: the state that a user interface keeps from the engine's updates, and what may never
 //! happen in front of somebody's eyes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_client_api::{Body, Chat, Message, MessageState, Update};
 
@@ -40,6 +40,8 @@ pub struct View {
     pub messages: BTreeMap<String, BTreeMap<String, Message>>,
     /// Which message shows a text; stays known when it is deleted.
     texts: BTreeMap<(String, TextId), String>,
+    /// Messages that this person asked to delete. One that was not sent yet goes without a trace.
+    pub deleted: BTreeSet<String>,
     /// Texts that failed once: a later retry gives them a new place.
     failed: BTreeMap<(String, TextId), ()>,
 }
@@ -82,8 +84,7 @@ impl View {
         let gone = self.messages.get_mut(room).and_then(|shown| shown.remove(id));
         match gone {
             Some(message)
-                if !matches!(message.body, Body::Unreadable { .. })
-                    && message.state != Some(MessageState::Waiting) =>
+                if !matches!(message.body, Body::Unreadable { .. }) && !self.was_withdrawn(&message) =>
             {
                 Err((Oracle::Durable, format!("message {} in {} is taken away", short(id), short(room))))
             }
@@ -105,7 +106,7 @@ impl View {
         messages: Vec<(String, Message, Option<TextId>)>,
     ) -> Result<(), Breach> {
         let before = std::mem::take(self);
-        self.failed = before.failed;
+        (self.failed, self.deleted) = (before.failed, before.deleted);
         for chat in chats {
             self.chats.insert(chat.room.clone(), chat);
         }
@@ -123,12 +124,19 @@ impl View {
         }
         for (room, shown) in &before.messages {
             let now = self.messages.get(room);
-            if let Some(lost) = shown.keys().find(|id| now.is_none_or(|now| !now.contains_key(*id))) {
+            let is_lost = |id: &&String| {
+                now.is_none_or(|now| !now.contains_key(*id)) && !self.was_withdrawn(&shown[*id])
+            };
+            if let Some(lost) = shown.keys().find(is_lost) {
                 let what = format!("message {} in {} is gone after a restart", short(lost), short(room));
                 return Err((Oracle::Durable, what));
             }
         }
         Ok(())
+    }
+
+    fn was_withdrawn(&self, message: &Message) -> bool {
+        message.state == Some(MessageState::Waiting) && self.deleted.contains(&message.id)
     }
 
     fn check_order(&self, room: &str, text: TextId) -> Result<(), Breach> {
