@@ -180,9 +180,18 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use mbolo_cell::SessionId;
+    use std::ops::ControlFlow;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use bytes::Bytes;
+    use ed25519_dalek::SigningKey;
+    use mbolo_cell::{Keys, SessionId};
+    use mbolo_engine::{Batch, EngineError, MemoryEngine};
+    use mbolo_proto::{CellId, wire};
 
     use super::*;
+    use crate::assets::{Assets, Site};
+    use crate::shared::{Limits, Patience};
 
     fn closed(number: u64) -> Event {
         Event::Closed { session: SessionId(number) }
@@ -202,6 +211,74 @@ mod tests {
         queue.stop();
         assert!(queue.take(&mut batch, Duration::ZERO).1);
         assert_eq!(batch.len(), 1, "what was queued before the end is still done");
+    }
+
+    /// A store at whose every question more work arrives: gateways that never pause.
+    struct Busy {
+        store: MemoryEngine,
+        queue: Arc<CoreQueue>,
+        arrived: Arc<AtomicU64>,
+    }
+
+    impl Busy {
+        fn more(&self) {
+            let number = self.arrived.fetch_add(1, Relaxed);
+            if number < ENDLESS {
+                let register = wire::Register {
+                    version: 1,
+                    certificate: Some(Default::default()),
+                    ..Default::default()
+                };
+                let body = Some(wire::client_frame::Body::Register(register));
+                let frame = wire::ClientFrame { request_id: 1, body };
+                let session = SessionId(number);
+                let opened = Event::Opened { session, nonce: [0; 32] };
+                self.queue.push(&mut vec![opened, Event::Frame { session, frame }], 0);
+            }
+        }
+    }
+
+    impl Engine for Busy {
+        fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+            self.more();
+            self.store.get(key)
+        }
+
+        fn range(
+            &self,
+            start: &[u8],
+            end: &[u8],
+            visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        ) -> Result<(), EngineError> {
+            self.store.range(start, end, visit)
+        }
+
+        fn last(&self, start: &[u8], end: &[u8]) -> Result<Option<(Bytes, Bytes)>, EngineError> {
+            self.store.last(start, end)
+        }
+
+        fn commit(&mut self, batch: Batch) -> Result<(), EngineError> {
+            self.store.commit(batch)
+        }
+    }
+
+    const ENDLESS: u64 = 100;
+
+    #[test]
+    fn work_that_goes_on_arriving_does_not_keep_the_core_from_its_end() {
+        let (queue, arrived) = (Arc::new(CoreQueue::default()), Arc::new(AtomicU64::new(0)));
+        let engine = Busy { store: MemoryEngine::new(), queue: queue.clone(), arrived: arrived.clone() };
+        let keys =
+            Keys { cell: SigningKey::from_bytes(&[1; 32]), incarnation: SigningKey::from_bytes(&[2; 32]) };
+        let cell = Cell::open(engine, keys, mbolo_cell::Config::default(), now_ms()).unwrap();
+        let limits = Limits { connections: 1, connections_per_address: 1, send_queue_bytes: 0 };
+        let site = Site::new(Assets::default(), None);
+        let shared = Shared::new(site, CellId([0; 32]), true, limits, Patience::default());
+        queue.stop();
+        let before = arrived.load(Relaxed);
+        assert!(before > 0, "something waits when the stop comes");
+        run(cell, &queue, &[], &shared).unwrap();
+        assert_eq!(arrived.load(Relaxed), 2 * before, "one batch: what had come before the stop");
     }
 
     #[test]
