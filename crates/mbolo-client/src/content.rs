@@ -65,7 +65,10 @@ impl Client {
             }
             Some(Kind::Profile(profile)) => self.take_profile(room.id, sender, &profile.name, place),
             Some(Kind::RoomState(state)) => self.take_room_state(room, sender, state, place),
-            Some(Kind::Resend(resend)) => self.resend(room.id, sender, &resend.entry_ids),
+            Some(Kind::Resend(resend)) => {
+                self.others_ask(&resend.entry_ids)?;
+                self.resend(room.id, sender, &resend.entry_ids)
+            }
             None => {
                 let body = Body::Unreadable { reason: "newer_version".into() };
                 self.insert(room, sender, &content, &body, Some(bytes), place, None).map(|_| ())

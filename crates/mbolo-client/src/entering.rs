@@ -371,7 +371,13 @@ impl Client {
     // ------------------------------------------------------------ entries that could not be decrypted
 
     pub(crate) fn note_broken(&mut self, room: &Room, entry: EntryId, place: Place) -> Result<(), Fault> {
-        let due = self.now + ASK_MS + self.crypto.below(ASK_MS);
+        // Everybody hears the answer, so in a large room one of those who miss an entry is enough to ask for it.
+        let present: i64 = self
+            .db
+            .prepare_cached("SELECT count(*) FROM members WHERE room = ?1 AND present = 1")?
+            .query_row([room.id.0], |row| row.get(0))?;
+        let spread = ASK_MS * (present.unsigned_abs() / 4).clamp(1, MAX_ASK_SPREAD);
+        let due = self.now + ASK_MS + self.crypto.below(spread);
         self.db
             .prepare_cached(
                 "INSERT OR IGNORE INTO broken (entry, room, origin, seq, at_ms, position, asked, due)
@@ -435,15 +441,26 @@ impl Client {
             .optional()?)
     }
 
+    /// Somebody else asks for entries that this device misses as well: the answer is awaited before asking again.
+    pub(crate) fn others_ask(&mut self, entries: &[bytes::Bytes]) -> Result<(), Fault> {
+        for entry in entries.iter().take(MAX_ASKED_AT_ONCE) {
+            let Ok(entry) = EntryId::try_from(entry.as_ref()) else { continue };
+            self.db
+                .prepare_cached("UPDATE broken SET due = max(due, ?2) WHERE entry = ?1 AND asked = 0")?
+                .execute((entry.0, (self.now + ASK_AGAIN_MS) as i64))?;
+        }
+        Ok(())
+    }
+
     /// Asks the senders of entries that could not be read to encrypt them anew, a few times; then says so.
     pub(crate) fn ask_for_broken(&mut self, room: &mut Room) -> Result<(), Fault> {
         let due: Vec<(EntryId, i64, Place)> = {
             let mut statement = self.db.prepare_cached(
                 "SELECT entry, asked, origin, seq, position, at_ms FROM broken
-                 WHERE room = ?1 AND asked <= ?2 AND due <= ?3 ORDER BY position, entry LIMIT 64",
+                 WHERE room = ?1 AND asked <= ?2 AND due <= ?3 ORDER BY position, entry LIMIT ?4",
             )?;
             statement
-                .query_map((room.id.0, MAX_ASKED, self.now as i64), |row| {
+                .query_map((room.id.0, MAX_ASKED, self.now as i64, MAX_ASKED_AT_ONCE as i64), |row| {
                     let place = Place {
                         origin: Origin(row.get(2)?),
                         seq: row.get::<_, i64>(3)? as u64,
@@ -527,6 +544,10 @@ const HEAL_MS: u64 = 1_000;
 const MAX_HEAL_MS: u64 = 60_000;
 const ASK_MS: u64 = 500;
 const ASK_AGAIN_MS: u64 = 5_000;
+/// The first request for an entry is spread over at most this many times [`ASK_MS`].
+const MAX_ASK_SPREAD: u64 = 60;
+/// Entries in one request.
+const MAX_ASKED_AT_ONCE: usize = 64;
 /// Entries that one new encryption may stand for: more than their sender encrypts anew.
 const MAX_RESENT_OF: usize = 16;
 /// Requests for one entry.

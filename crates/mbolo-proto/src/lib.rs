@@ -24,9 +24,7 @@ pub mod content {
     include!(concat!(env!("OUT_DIR"), "/mbolo.content.v1.rs"));
 }
 
-pub use codec::{
-    DecodeError, decode_client_frame, decode_commit_bundle, decode_server_frame, encode_frame,
-};
+pub use codec::{DecodeError, decode_client_frame, decode_commit_bundle, decode_server_frame, encode_frame};
 pub use handle::Handle;
 pub use ids::{AccountId, CellId, DeviceKey, EntryId, FeedId, Origin, RoomId};
 pub use vector::VersionVector;

@@ -45,6 +45,10 @@ impl Listener {
     /// Accepts what waits, a bounded number at once. Returns whether something went wrong; then it is tried again after
     /// a pause.
     pub(crate) fn accept(&mut self, accepted: &mut Vec<(TcpStream, SocketAddr)>) -> bool {
+        // Another one knocks during the pause after a failure: it waits with the others.
+        if self.wait().is_some_and(|wait| !wait.is_zero()) {
+            return false;
+        }
         self.again_at = None;
         while accepted.len() < AT_ONCE {
             match self.socket.accept() {
