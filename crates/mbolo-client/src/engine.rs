@@ -154,7 +154,7 @@ impl Client {
             intents: count("SELECT count(*) FROM intents")
                 + count("SELECT count(*) FROM pending WHERE intent = 0"),
             healing: count("SELECT count(*) FROM rooms WHERE healing > 0 OR membership = 0"),
-            undecryptable: count("SELECT count(*) FROM broken"),
+            undecryptable: count("SELECT (SELECT count(*) FROM broken) + (SELECT count(*) FROM held)"),
             rooms: count("SELECT count(*) FROM rooms"),
         }
     }

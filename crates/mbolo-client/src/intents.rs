@@ -397,7 +397,8 @@ impl Client {
             return self.expelled(room, true);
         }
         if self.session.proposed.get(&room.id) == Some(&room.epoch) {
-            return Ok(());
+            // If all who are left want to leave, one of them has to let the others go first.
+            return self.carry_out(room);
         }
         let id = room.id;
         let proposals = self.attempt(id, |client| {
@@ -423,12 +424,14 @@ impl Client {
 
     /// Carries out others' wishes to leave; else renews the own keys if that is due and nothing else is going on.
     fn carry_out(&mut self, room: &mut Room) -> Result<(), Fault> {
+        let me = self.my_account()?;
         let wishes: Vec<(Vec<u8>, AccountId, u64)> = {
             let mut statement = self.db.prepare_cached(
-                "SELECT payload, account, due FROM proposals WHERE room = ?1 AND epoch = ?2 ORDER BY due, entry",
+                "SELECT payload, account, due FROM proposals WHERE room = ?1 AND epoch = ?2 AND account <> ?3
+                 ORDER BY due, entry",
             )?;
             statement
-                .query_map((room.id.0, room.epoch as i64), |row| {
+                .query_map((room.id.0, room.epoch as i64, me.0), |row| {
                     Ok((row.get(0)?, AccountId(row.get(1)?), row.get::<_, i64>(2)? as u64))
                 })?
                 .collect::<Result<_, _>>()?

@@ -70,3 +70,8 @@ fn marks_for_a_message_whose_acceptance_was_lost_are_asked_for() {
 fn a_room_goes_on_when_its_commit_was_pushed_before_it_was_answered() {
     run(717, &Options::default()).unwrap_or_else(|failure| panic!("{failure}"));
 }
+
+#[test]
+fn the_last_two_who_leave_at_once_do_not_wait_for_each_other() {
+    run(3225, &Options::default()).unwrap_or_else(|failure| panic!("{failure}"));
+}

@@ -108,6 +108,22 @@ fn a_member_leaves_and_another_carries_it_out() {
 }
 
 #[test]
+fn the_last_two_may_leave_at_the_same_time() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.create_group(awa, "Club", &["ben"]);
+    desk.pass(3_000);
+    for person in [awa, ben] {
+        desk.post(person, Request::LeaveGroup { room: room.clone() });
+    }
+    desk.pass(120_000);
+    for person in [awa, ben] {
+        assert_eq!(desk.chat(person, &room).membership, Membership::Left);
+        assert_eq!(desk.epoch(person, &room), None, "nobody waits for the other");
+    }
+}
+
+#[test]
 fn whoever_loses_the_race_for_an_epoch_tries_again_by_himself() {
     let mut desk = Desk::new();
     let (awa, ben) = (desk.person("awa"), desk.person("ben"));
