@@ -321,7 +321,8 @@ impl Client {
             self.show_changes(room, &effect, place)?;
             return self.expelled(room, wanted || room.leaving);
         }
-        self.follow_group(room, place.at_ms)?;
+        let since_ms = if effect.committer == me { self.cell_now() } else { place.at_ms };
+        self.follow_group(room, since_ms)?;
         if effect.summary.external || !effect.joined.is_empty() {
             // Somebody came who knows no names. The room's name is told by whoever let them in, or by the first admin.
             room.profile_due = true;
@@ -368,6 +369,11 @@ impl Client {
         self.stop_catching(room.id);
         self.members_changed(room.id);
         Ok(())
+    }
+
+    /// About what the cell's clock shows, never later; 0 if nothing is known of it. The own clock may be an hour wrong.
+    fn cell_now(&self) -> u64 {
+        self.session.cell_ahead_ms.map_or(0, |ahead| self.now.saturating_add_signed(ahead))
     }
 
     /// Takes over from the group what is kept in rows: members, admins, the sealing key. Whoever is new came at `since_ms`

@@ -92,7 +92,7 @@ pub struct Stats {
     pub intents: u64,
     /// Rooms that are being repaired.
     pub healing: u64,
-    /// Entries that could not be decrypted and wait to be sent anew.
+    /// Entries that are kept and cannot be shown yet: they wait for their epoch, or to be encrypted anew.
     pub undecryptable: u64,
     /// Rooms known.
     pub rooms: u64,

@@ -155,6 +155,7 @@ impl Client {
         flight.under_way.retain(|id| *id != outbox);
         flight.refusals = 0;
         self.unblock(room);
+        self.session.cell_ahead_ms = Some(at.received_at_ms.wrapping_sub(self.now).cast_signed());
         let Ok(origin) = Origin::try_from(at.origin.as_ref()) else { return Ok(()) };
         let mut room = self.room(room)?;
         self.accepted(&mut room, outbox, origin, at.seq, at.received_at_ms)?;

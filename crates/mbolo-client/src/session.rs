@@ -99,6 +99,8 @@ pub(crate) struct Session {
     requests: BTreeMap<u64, Asked>,
     last_frame: u64,
     pinged: Option<u64>,
+    /// The cell's clock minus the own one, as of its last answer.
+    pub cell_ahead_ms: Option<i64>,
     consumed: u32,
     /// Where feeds ended when they were subscribed, until that is reached.
     catching: BTreeMap<FeedId, VersionVector>,
