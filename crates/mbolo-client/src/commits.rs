@@ -359,7 +359,11 @@ impl Client {
         self.db
             .prepare_cached("UPDATE members SET present = 0 WHERE room = ?1 AND account = ?2")?
             .execute((room.id.0, self.my_account()?.0))?;
-        for table in ["intents", "held", "broken", "proposals", "pending", "exporters", "sent", "orphans"] {
+        // What was said since somebody added it again is not of the time it leaves behind.
+        self.db
+            .prepare_cached("DELETE FROM held WHERE room = ?1 AND epoch <= ?2")?
+            .execute((room.id.0, room.epoch as i64))?;
+        for table in ["intents", "broken", "proposals", "pending", "exporters", "sent", "orphans"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE room = ?1"), [room.id.0])?;
         }
         // Whoever takes the device later cannot read what was said meanwhile.

@@ -38,9 +38,9 @@ impl Client {
     ) -> Result<(), Fault> {
         let Ok(content) = Content::decode(bytes) else { return Ok(()) };
         let (place, was_missed) = self.settle_broken(room, &content, place)?;
-        let is_message = matches!(content.body, Some(Kind::Text(_)) | None);
-        // Encrypted anew for somebody else: it has had its effect here, and newer content may have followed.
-        if !content.resend_of.is_empty() && !was_missed && !is_message {
+        // Encrypted anew for somebody else: either it has had its effect here, and newer content may have followed, or it is
+        // from before this device came, and would stand in a place where nobody else sees it.
+        if !content.resend_of.is_empty() && !was_missed {
             return Ok(());
         }
         match &content.body {

@@ -98,6 +98,11 @@ impl Client {
                 let epoch = joined.group.epoch().as_u64();
                 let suite = joined.group.ciphersuite();
                 self.keep_group(id, joined.group);
+                if room.membership != Membership::Member {
+                    self.db
+                        .prepare_cached("DELETE FROM held WHERE room = ?1 AND epoch < ?2")?
+                        .execute((id.0, epoch as i64))?;
+                }
                 let start = VersionVector::try_from(join.start.as_ref()).unwrap_or_default();
                 room.vector.join(&start);
                 room.vector.advance(Origin::COMMITS, epoch);
