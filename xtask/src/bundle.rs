@@ -8,8 +8,17 @@ use anyhow::{Context, Result};
 
 use crate::run::{Run, cargo, target, workspace};
 
+/// How the bundling program itself is built: as whatever is built beside it, so that they share their dependencies.
+#[derive(Clone, Copy)]
+pub enum Bundler {
+    /// As the tests, with the features of the whole workspace.
+    AsTheTests,
+    /// As the binary that people run.
+    AsTheBinary,
+}
+
 /// Builds what has changed.
-pub fn build() -> Result<()> {
+pub fn build(bundler: Bundler) -> Result<()> {
     // In one call: what they have in common is compiled once, and the two slow links are made side by side.
     cargo(&["build", "--profile", "web", "--target", "wasm32-unknown-unknown", "--bins"])
         .args(&["--package", "mbolo-web", "--package", "mbolo-web-worker"])
@@ -27,9 +36,17 @@ pub fn build() -> Result<()> {
         return Ok(());
     }
     let arguments = [ui, engine, static_dir, out].map(|path| path.display().to_string());
-    // The whole workspace's features, so that the tests use the same dependencies.
-    cargo(&["build", "--workspace", "--bin", "mbolo-web-bundle"]).run()?;
-    Run::new(&target().join("debug/mbolo-web-bundle").display().to_string()).args(&arguments).run()
+    let program = match bundler {
+        Bundler::AsTheTests => {
+            cargo(&["build", "--workspace", "--bin", "mbolo-web-bundle"]).run()?;
+            "debug/mbolo-web-bundle"
+        }
+        Bundler::AsTheBinary => {
+            cargo(&["build", "--release", "--package", "mbolo-web-bundle"]).run()?;
+            "release/mbolo-web-bundle"
+        }
+    };
+    Run::new(&target().join(program).display().to_string()).args(&arguments).run()
 }
 
 fn files_of(dir: &std::path::Path) -> Result<Vec<PathBuf>> {

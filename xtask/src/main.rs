@@ -14,9 +14,11 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask <command>
 
-  up      build everything and start a cell with its web client
+  up      build everything and start a cell with its web client, and an observatory beside it
           --listen ADDR   where (127.0.0.1:8100)
           --data DIR      where it keeps its data (./data)
+          --pulse ADDR    where the observatory is (127.0.0.1:8101)
+          --no-pulse      without it
           --no-web        without the web client: builds faster, for the terminal alone
           --check         start, look whether it answers, stop
   test    everything that must hold before a change goes in
@@ -45,7 +47,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["test"] => test::test(),
         ["web"] => {
             prerequisites::for_the_web_client()?;
-            bundle::build()
+            bundle::build(bundle::Bundler::AsTheBinary)
         }
         ["sim", options @ ..] => {
             run::cargo(&["run", "--release", "--package", "mbolo-sim", "--"]).args(options).run()

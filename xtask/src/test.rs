@@ -26,7 +26,7 @@ pub fn test() -> Result<()> {
         ("documents", documents::check),
         ("format", || cargo(&["fmt", "--all", "--check"]).run()),
         ("licences", licences),
-        ("web client", bundle::build),
+        ("web client", || bundle::build(bundle::Bundler::AsTheTests)),
         ("lints and build", || checked(&["build", "--workspace", "--all-targets"]).run()),
         ("tests", || {
             checked(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1").run()
@@ -34,7 +34,7 @@ pub fn test() -> Result<()> {
         ("simulator", || {
             Run::new(&built("mbolo-sim").display().to_string()).args(&["--seeds", SIMULATOR_SEEDS]).run()
         }),
-        ("the cell starts", || up::check(&built("mbolo"), true)),
+        ("both start", || up::check(&built("mbolo"), true)),
     ];
     let begin = Instant::now();
     let mut times = Vec::new();

@@ -1,20 +1,24 @@
-//! `cargo xtask up`: from a clone to a running cell.
+//! `cargo xtask up`: from a clone to a running cell, with an observatory beside it that watches it.
+//!
+//! They are two processes. The observatory is started first and ends with the cell, whose process this one becomes.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::bundle::{self, Bundler};
+use crate::prerequisites;
 use crate::run::{Run, cargo, target};
-use crate::{bundle, prerequisites};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8100";
 
 /// Not below `target`: people's messages must outlive a `cargo clean`.
 const DEFAULT_DATA: &str = "data";
+
+const DEFAULT_PULSE: &str = "127.0.0.1:8101";
 
 /// How long a cell may take until it answers.
 const START: Duration = Duration::from_secs(30);
@@ -22,6 +26,7 @@ const START: Duration = Duration::from_secs(30);
 struct Options {
     listen: String,
     data: PathBuf,
+    pulse: Option<String>,
     web: bool,
     check: bool,
 }
@@ -31,41 +36,89 @@ pub fn up(arguments: &[&str]) -> Result<()> {
     let options = parse(arguments)?;
     if options.web {
         prerequisites::for_the_web_client()?;
-        bundle::build()?;
+        bundle::build(Bundler::AsTheBinary)?;
     }
     cargo(&["build", "--release", "--package", "mbolo"]).run()?;
     let binary = target().join("release/mbolo");
     if options.check { check(&binary, options.web) } else { serve(&binary, &options) }
 }
 
-/// Starts `binary` on a free port with a new directory, looks at it from outside, and stops it.
+/// Starts `binary` on free ports with new directories, looks at the cell and its observatory from outside, and stops them.
 pub fn check(binary: &Path, web: bool) -> Result<()> {
-    // Free when asked; nobody else takes it in the moment between.
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let data = target().join(format!("up-check-{}", address.port()));
-    let listen = address.to_string();
-    let mut cell = Cell { process: serve_command(binary, &listen, &data).spawn()?, data };
-    let healthy = wait_for(&mut cell.process, address)?;
-    ensure!(healthy.starts_with("HTTP/1.1 200"), "/healthz answers {healthy:?}");
+    let (listen, pulse) = (free_port()?, free_port()?);
+    let data = target().join(format!("up-check-{}", listen.port()));
+    let _remains = Scratch(data.clone());
+    let config = pulse_config(binary, listen, &data)?;
+    let mut cell =
+        Child(serve_command(binary, &listen.to_string(), &data, Some(&pulse.to_string())).spawn()?);
+    let mut observatory = Child(pulse_command(binary, &pulse.to_string(), &data, &config).spawn()?);
+    for (process, address) in [(&mut cell, listen), (&mut observatory, pulse)] {
+        let healthy = wait_for(&mut process.0, address)?;
+        ensure!(healthy.starts_with("HTTP/1.1 200"), "/healthz answers {healthy:?}");
+    }
     if web {
-        let page = get(address, "/")?;
+        let page = get(listen, "/")?;
         ensure!(page.starts_with("HTTP/1.1 200"), "/ answers {page:?}");
         ensure!(page.contains("<title>Mbolo</title>"), "/ is not the web client");
     }
+    let page = get(pulse, "/")?;
+    ensure!(
+        page.starts_with("HTTP/1.1 200") && page.contains("WhatsApp"),
+        "the observatory's page is {page:?}"
+    );
     cell.stop()?;
-    println!("the cell started, answered and stopped");
+    observatory.stop()?;
+    println!("the cell and its observatory started, answered and stopped");
     Ok(())
 }
 
+/// What the observatory must know of the cell: its name and its key, which are made when it starts for the first time.
+fn pulse_config(binary: &Path, listen: SocketAddr, data: &Path) -> Result<PathBuf> {
+    let path = data.join("pulse.toml");
+    if path.exists() {
+        return Ok(path);
+    }
+    let mut cell = Child(serve_command(binary, &listen.to_string(), data, None).spawn()?);
+    wait_for(&mut cell.0, listen)?;
+    let about = get(listen, "/.well-known/mbolo")?;
+    cell.stop()?;
+    let (name, id) = (json_text(&about, "name")?, json_text(&about, "cell")?);
+    let text = format!(
+        "# Made by `cargo xtask up`; docs/pulse.example.toml documents every key.\n\n[[cells]]\nname = {name:?}\nkey = {id:?}\n"
+    );
+    std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// A text of a JSON object that the cell has made: names and ids, which need no escapes.
+fn json_text<'a>(json: &'a str, key: &str) -> Result<&'a str> {
+    let begin = format!("\"{key}\":\"");
+    let rest =
+        json.split_once(&begin).with_context(|| format!("the cell does not tell its {key}: {json}"))?.1;
+    Ok(rest.split('"').next().unwrap_or_default())
+}
+
+/// Free when asked; nobody else takes it in the moment between.
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
 fn parse(arguments: &[&str]) -> Result<Options> {
-    let mut options =
-        Options { listen: DEFAULT_LISTEN.to_owned(), data: DEFAULT_DATA.into(), web: true, check: false };
+    let mut options = Options {
+        listen: DEFAULT_LISTEN.to_owned(),
+        data: DEFAULT_DATA.into(),
+        pulse: Some(DEFAULT_PULSE.to_owned()),
+        web: true,
+        check: false,
+    };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
         match *argument {
             "--listen" => options.listen = (*value()?).to_owned(),
             "--data" => options.data = value()?.into(),
+            "--pulse" => options.pulse = Some((*value()?).to_owned()),
+            "--no-pulse" => options.pulse = None,
             "--no-web" => options.web = false,
             "--check" => options.check = true,
             other => bail!("`up` has no option {other}; see `cargo xtask help`"),
@@ -74,21 +127,53 @@ fn parse(arguments: &[&str]) -> Result<Options> {
     Ok(options)
 }
 
-fn serve_command(binary: &Path, listen: &str, data: &Path) -> std::process::Command {
+fn serve_command(binary: &Path, listen: &str, data: &Path, pulse: Option<&str>) -> std::process::Command {
+    let mut run = Run::new(&binary.display().to_string()).args(&[
+        "serve",
+        "--listen",
+        listen,
+        "--data",
+        &data.display().to_string(),
+    ]);
+    if let Some(pulse) = pulse {
+        run = run.args(&["--pulse-url", &format!("http://{pulse}")]);
+    }
+    run.into_command()
+}
+
+fn pulse_command(binary: &Path, listen: &str, data: &Path, config: &Path) -> std::process::Command {
+    let own = data.join("pulse").display().to_string();
     Run::new(&binary.display().to_string())
-        .args(&["serve", "--listen", listen, "--data", &data.display().to_string()])
+        .args(&[
+            "pulse",
+            "serve",
+            "--listen",
+            listen,
+            "--data",
+            &own,
+            "--config",
+            &config.display().to_string(),
+        ])
+        .args(&["--until-parent-ends"])
         .into_command()
 }
 
 fn serve(binary: &Path, options: &Options) -> Result<()> {
+    if let Some(pulse) = &options.pulse {
+        let config = pulse_config(binary, options.listen.parse().context("--listen")?, &options.data)?;
+        pulse_command(binary, pulse, &options.data, &config).spawn().context("starting the observatory")?;
+    }
     println!();
     if options.web {
         println!("  in a browser    http://{}", options.listen);
     }
+    if let Some(pulse) = &options.pulse {
+        println!("  is it down?     http://{pulse}");
+    }
     println!("  in a terminal   {} --help", binary.display());
     println!("  its data        {}", options.data.display());
     println!("  stop it with Ctrl-C; what was sent is kept\n");
-    become_command(serve_command(binary, &options.listen, &options.data))
+    become_command(serve_command(binary, &options.listen, &options.data, options.pulse.as_deref()))
 }
 
 /// Signals then reach the cell itself.
@@ -105,42 +190,47 @@ fn become_command(mut command: std::process::Command) -> Result<()> {
     Ok(())
 }
 
-/// A cell of our own, which never outlives the check.
-struct Cell {
-    process: Child,
-    data: PathBuf,
-}
+/// A process of our own, which never outlives the check.
+struct Child(std::process::Child);
 
-impl Cell {
+impl Child {
     /// Asks it to stop, as a service manager would.
     fn stop(&mut self) -> Result<()> {
-        let id = self.process.id().to_string();
+        let id = self.0.id().to_string();
         Run::new("kill").args(&["-TERM", &id]).run()?;
-        let status = self.process.wait()?;
-        ensure!(status.success(), "the cell ended with {status} when it was asked to stop");
+        let status = self.0.wait()?;
+        ensure!(status.success(), "it ended with {status} when it was asked to stop");
         Ok(())
     }
 }
 
-impl Drop for Cell {
+impl Drop for Child {
     fn drop(&mut self) {
         // After `stop` there is nothing left to kill; after an error there may be.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-fn wait_for(process: &mut Child, address: SocketAddr) -> Result<String> {
+/// A directory that goes away with the check.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn wait_for(process: &mut std::process::Child, address: SocketAddr) -> Result<String> {
     let deadline = Instant::now() + START;
     loop {
         match get(address, "/healthz") {
             Ok(answer) => return Ok(answer),
-            Err(error) if Instant::now() > deadline => return Err(error.context("the cell does not answer")),
+            Err(error) if Instant::now() > deadline => return Err(error.context("it does not answer")),
             Err(_) => {}
         }
         if let Some(status) = process.try_wait()? {
-            bail!("the cell ended at once with {status}");
+            bail!("it ended at once with {status}");
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -36,7 +36,13 @@ pub struct Asset {
 
 /// Answers requests for files.
 #[derive(Debug)]
-pub(crate) enum Site {
+pub(crate) struct Site {
+    files: Files,
+    policy: String,
+}
+
+#[derive(Debug)]
+enum Files {
     /// From the program.
     Embedded(BTreeMap<&'static str, (Asset, String)>),
     /// From a directory.
@@ -45,12 +51,18 @@ pub(crate) enum Site {
 
 impl Site {
     pub(crate) fn new(assets: Assets, directory: Option<PathBuf>) -> Self {
-        match directory {
-            Some(directory) => Self::Directory(directory),
-            None => Self::Embedded(
+        let files = match directory {
+            Some(directory) => Files::Directory(directory),
+            None => Files::Embedded(
                 assets.files.iter().map(|file| (file.path, (*file, tag(file.plain)))).collect(),
             ),
-        }
+        };
+        Self { files, policy: policy(&[]) }
+    }
+
+    /// The same, whose page may also ask the hosts of these addresses when it looks for what is wrong.
+    pub(crate) fn asking(self, addresses: &[&str]) -> Self {
+        Self { policy: policy(addresses), ..self }
     }
 
     /// The file that `request` asks for, or `None` if there is none.
@@ -61,8 +73,8 @@ impl Site {
             handle if handle.starts_with('@') && !handle.contains('/') => "index.html",
             path => path,
         };
-        let (form, encoding, tag) = match self {
-            Self::Embedded(files) => {
+        let (form, encoding, tag) = match &self.files {
+            Files::Embedded(files) => {
                 if path == "index.html" && !files.contains_key(path) {
                     return Some(notice());
                 }
@@ -74,7 +86,7 @@ impl Site {
                 };
                 (Bytes::from_static(form), encoding, Cow::Borrowed(tag.as_str()))
             }
-            Self::Directory(directory) => {
+            Files::Directory(directory) => {
                 let file = inside(directory, path)?;
                 let plain = std::fs::read(&file).ok()?;
                 let tag = tag(&plain);
@@ -113,17 +125,32 @@ impl Site {
             response = response.with_header("Content-Encoding", encoding);
         }
         if path.ends_with(".html") || path.ends_with(".js") {
-            response = response.with_header("Content-Security-Policy", POLICY);
+            response = response.with_header("Content-Security-Policy", &self.policy);
         }
         Some(response)
     }
 }
 
-/// What the web client may do: its own files, WASM, workers, and connections to this cell; nothing inline but styles.
-const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-                      style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; \
-                      connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+/// What the web client may do: its own files, WASM, workers, and connections to this cell and to the hosts of
+/// `addresses`; nothing inline but styles.
+fn policy(addresses: &[&str]) -> String {
+    let mut hosts = String::new();
+    for address in addresses {
+        // Scheme and host: up to the third slash.
+        let end = address.match_indices('/').nth(2).map_or(address.len(), |(at, _)| at);
+        let host = &address[..end];
+        if !hosts.split(' ').any(|known| known == host) {
+            hosts.push(' ');
+            hosts.push_str(host);
+        }
+    }
+    format!(
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+         style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; \
+         connect-src 'self'{hosts}; object-src 'none'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'"
+    )
+}
 
 /// What `/` shows when the program was built without the web client.
 fn notice() -> Response {
@@ -213,6 +240,16 @@ mod tests {
             .map(|response| response.headers.lines().find(|line| line.starts_with("ETag")).unwrap())
             .collect();
         assert_eq!(tags.len(), 3);
+    }
+
+    #[test]
+    fn the_page_may_ask_those_it_needs_to_tell_what_is_wrong_and_nobody_else() {
+        let own = get(&Site::new(ASSETS, None), "/", "").unwrap();
+        assert!(own.headers.contains("connect-src 'self'; "), "{}", own.headers);
+        let addresses = ["https://pulse.example", "https://m.example/pulse/s.json", "https://m.example/"];
+        let asking = get(&Site::new(ASSETS, None).asking(&addresses), "/", "").unwrap();
+        let wanted = "connect-src 'self' https://pulse.example https://m.example; ";
+        assert!(asking.headers.contains(wanted), "{}", asking.headers);
     }
 
     #[test]

@@ -158,6 +158,19 @@ settings! {
     gateway_threads: u32 = 0;
     /// Address for Prometheus metrics (/metrics, /healthz). Not set: /metrics on `listen`, for callers on this machine only.
     metrics_listen: Option<SocketAddr> = None, show "\"127.0.0.1:9420\"";
+    /// The observatory (Pulse) that watches this cell: its address for people. Clients are told of it, and the cell sends it
+    /// once a minute how many logged-in devices it has in each country and network, and nothing finer. Not set: neither.
+    pulse_url: Option<String> = None, show "\"https://pulse.example\"";
+    /// The name under which the observatory watches this cell's service.
+    pulse_service: String = "mbolo".to_owned();
+    /// Addresses where the observatory's signed snapshots are, for clients that do not reach the cell. On other hosts than it.
+    pulse_snapshots: Vec<String> = Vec::new();
+    /// The Ed25519 public keys, in hex, that may sign these snapshots.
+    pulse_keys: Vec<String> = Vec::new();
+    /// The table of countries and networks, as `mbolo pulse geo build` makes it. Not set: devices are counted without a place.
+    pulse_geo: Option<PathBuf> = None, show "\"/var/lib/mbolo/geo.bin\"";
+    /// Addresses of other cells. A client that does not reach this one tries them to see whether it is only this one.
+    alternates: Vec<String> = Vec::new();
     /// What is logged: error, warn, info, debug or trace, also per module ("info,mbolo_server=debug").
     log: String = "info,fjall=warn,lsm_tree=warn".to_owned();
     /// "text" for people or "json" for programs, one line an event.
@@ -212,6 +225,17 @@ impl Config {
         }
         if self.gateway_threads > 64 {
             return wrong("gateway_threads is at most 64");
+        }
+        let addresses = self.pulse_url.iter().chain(&self.pulse_snapshots).chain(&self.alternates);
+        for address in addresses {
+            if !is_web_address(address) {
+                return wrong(&format!(
+                    "{address:?} in pulse_url, pulse_snapshots or alternates is not an address like https://pulse.example"
+                ));
+            }
+        }
+        if self.pulse_keys.iter().any(|key| key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return wrong("pulse_keys are Ed25519 public keys, 64 hexadecimal digits each");
         }
         let rates = [
             self.login_rate,
@@ -281,6 +305,15 @@ pub fn example() -> String {
     text
 }
 
+/// Whether it is an absolute address of a page, of characters that are harmless in a header.
+fn is_web_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b";,'\"<>\\".contains(&byte))
+    })
+}
+
 /// Sixteen times the default: a few seconds in a browser. A sign-up has half a minute, from the challenge on.
 const MAX_POW_BITS: u32 = 22;
 
@@ -348,6 +381,19 @@ mod tests {
         let environment = [("MBOLO_LISTEN".to_owned(), "here".to_owned())];
         let error = Config::load(None, environment, Layer::default()).unwrap_err().to_string();
         assert!(error.contains("MBOLO_LISTEN") && error.contains("here"), "{error}");
+    }
+
+    #[test]
+    fn lists_are_read_from_flags_and_addresses_that_are_none_are_refused() {
+        let mut flags = Layer::default();
+        flags.set("alternates", "https://a.example, https://b.example").unwrap();
+        let config = Config::load(None, [], flags).unwrap();
+        assert_eq!(config.alternates, ["https://a.example", "https://b.example"]);
+        for wrong in ["pulse.example", "https://", "https://x; script-src *", "javascript:1"] {
+            let error = from_text(&format!("pulse_url = {wrong:?}\n")).unwrap_err().to_string();
+            assert!(error.contains("pulse_url"), "{error}");
+        }
+        assert!(from_text("pulse_keys = [\"ab\"]\n").unwrap_err().to_string().contains("pulse_keys"));
     }
 
     #[test]

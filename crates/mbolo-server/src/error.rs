@@ -61,6 +61,9 @@ pub enum ServeError {
     /// The certificate or its key cannot be used.
     #[error("the TLS certificate cannot be used: {0}")]
     Certificate(String),
+    /// The table of countries and networks cannot be used.
+    #[error("pulse_geo: {0}")]
+    Geo(#[from] mbolo_geo::GeoError),
     /// The store failed while running; acknowledged entries are safe.
     #[error(
         "the store failed and the server stopped so that nothing is lost: {0}; check the disk, then start again"

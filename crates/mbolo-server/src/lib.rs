@@ -12,6 +12,7 @@ mod gateway;
 mod keys;
 mod logging;
 mod metrics;
+mod pulse;
 mod server;
 mod shared;
 mod shutdown;

@@ -5,9 +5,12 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mbolo_cell::Stats;
+
+use crate::pulse::Row;
 
 /// Counters and histograms of one server.
 #[derive(Debug)]
@@ -34,6 +37,16 @@ pub(crate) struct Metrics {
     pub(crate) commit_time: Histogram<14>,
     /// Handing the effects of a batch to the gateways, in seconds.
     pub(crate) emit_time: Histogram<14>,
+    pub(crate) pulse: PulseMetrics,
+}
+
+/// What became of the socket gauge.
+#[derive(Debug, Default)]
+pub(crate) struct PulseMetrics {
+    pub(crate) batches: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    regions: Mutex<Vec<Row>>,
 }
 
 impl Default for Metrics {
@@ -58,6 +71,7 @@ impl Default for Metrics {
             queue_wait: Histogram::new(SECONDS),
             commit_time: Histogram::new(SECONDS),
             emit_time: Histogram::new(SECONDS),
+            pulse: PulseMetrics::default(),
         }
     }
 }
@@ -148,8 +162,36 @@ impl Metrics {
         for (code, count) in &stats.errors {
             let _ = writeln!(page.0, "mbolo_errors_total{{code=\"{code}\"}} {count}");
         }
+        self.pulse.render(&mut page);
         page.process();
         page.0
+    }
+}
+
+impl PulseMetrics {
+    /// The last count.
+    pub(crate) fn set_regions(&self, rows: Vec<Row>) {
+        *self.regions.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
+    fn render(&self, page: &mut Page) {
+        let load = |value: &AtomicU64| value.load(Relaxed);
+        page.counter(
+            "mbolo_pulse_batches_total",
+            "Socket gauges that the observatory took.",
+            load(&self.batches),
+        );
+        page.counter("mbolo_pulse_failures_total", "Attempts to send it one in vain.", load(&self.failures));
+        page.counter("mbolo_pulse_dropped_total", "Socket gauges it never got.", load(&self.dropped));
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        page.describe("mbolo_region_sockets", "Logged-in connections by country and network.", "gauge");
+        for row in regions.iter() {
+            let _ = writeln!(
+                page.0,
+                "mbolo_region_sockets{{cc=\"{}\",asn=\"{}\"}} {}",
+                row.cc, row.asn.0, row.sockets
+            );
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use mbolo_cell::{Cell, OpenError};
 use mbolo_engine::{EngineError, FjallEngine};
+use mbolo_geo::Geo;
+use mbolo_isitme::{CellInfo, Pulse, WEB_ANCHORS};
 use mbolo_proto::CellId;
 use mio::Poll;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,6 +24,7 @@ use crate::error::ServeError;
 use crate::gateway::{self, Gateway, Listener, Mail, Mailbox};
 use crate::keys::{DataDirectory, invite_key};
 use crate::logging::init_logging;
+use crate::pulse::{self, Target};
 use crate::shared::{Limits, Patience, Shared};
 use crate::shutdown::Shutdown;
 
@@ -37,6 +40,8 @@ pub struct Server {
     metrics_address: Option<SocketAddr>,
     tls: bool,
     fingerprint: Option<String>,
+    /// Dropping it ends the counting for the observatory.
+    _stop_counting: mpsc::Sender<()>,
     /// Held until all threads have ended.
     _data: DataDirectory,
 }
@@ -68,9 +73,17 @@ impl Server {
         let keys = data.keys()?;
         raise_descriptor_limit(config.max_connections);
 
-        let shared = Arc::new(Shared::new(
-            Site::new(assets, config.web_dir.clone()),
-            CellId(keys.cell.verifying_key().to_bytes()),
+        let geo = config.pulse_geo.as_deref().map(Geo::open).transpose()?;
+        let cell_id = CellId(keys.cell.verifying_key().to_bytes());
+        let cell_name = config.name.clone().unwrap_or_else(|| address.to_string());
+        let target = config.pulse_url.as_ref().map(|url| Target {
+            url: url.trim_end_matches('/').to_owned(),
+            cell_name: cell_name.clone(),
+            key: keys.cell.clone(),
+        });
+        let shared = Shared::new(
+            Site::new(assets, config.web_dir.clone()).asking(&asked_by_the_page(config)),
+            cell_id,
             config.metrics_listen.is_none(),
             Limits {
                 connections: config.max_connections.into(),
@@ -78,7 +91,8 @@ impl Server {
                 send_queue_bytes: config.send_queue_bytes as usize,
             },
             patience,
-        ));
+        );
+        let shared = Arc::new(shared.introduced(introduction(config, cell_name, cell_id), geo));
         let core_queue = Arc::new(CoreQueue::default());
 
         let mut polls = Vec::new();
@@ -148,6 +162,12 @@ impl Server {
             })
         });
         let gateways = gateways.collect::<Result<_, _>>()?;
+        let (stop_counting, counting_stops) = mpsc::channel();
+        if target.is_some() || config.pulse_geo.is_some() {
+            let (shared, mailboxes) = (shared.clone(), mailboxes.clone());
+            // Nobody waits for it: what it does at the end is not worth a second of anybody's time.
+            spawn("pulse", move || pulse::run(&shared, &mailboxes, target, &counting_stops))?;
+        }
         Ok(Self {
             shared,
             core_queue,
@@ -158,6 +178,7 @@ impl Server {
             metrics_address,
             tls: config.tls != Tls::Off,
             fingerprint: certificate.and_then(|certificate| certificate.fingerprint),
+            _stop_counting: stop_counting,
             _data: data,
         })
     }
@@ -247,6 +268,24 @@ fn core_config(config: &Config, address: &SocketAddr) -> mbolo_cell::Config {
         retention_days: config.retention_days,
         ..mbolo_cell::Config::default()
     }
+}
+
+/// What everybody is told about the cell.
+fn introduction(config: &Config, name: String, cell: CellId) -> CellInfo {
+    let pulse = config.pulse_url.as_ref().map(|url| Pulse {
+        url: url.clone(),
+        service: config.pulse_service.clone(),
+        snapshots: config.pulse_snapshots.clone(),
+        keys: config.pulse_keys.iter().map(|key| key.to_ascii_lowercase()).collect(),
+    });
+    CellInfo { name, cell: cell.to_string(), pulse, alternates: config.alternates.clone(), place: None }
+        .checked()
+}
+
+/// Whom the web client may ask when the cell does not answer.
+fn asked_by_the_page(config: &Config) -> Vec<&str> {
+    let own = config.pulse_url.iter().chain(&config.pulse_snapshots).chain(&config.alternates);
+    WEB_ANCHORS.into_iter().chain(own.map(String::as_str)).collect()
 }
 
 fn gateway_count(config: &Config) -> usize {

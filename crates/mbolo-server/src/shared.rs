@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use mbolo_cell::Stats;
+use mbolo_geo::Geo;
+use mbolo_isitme::CellInfo;
 use mbolo_proto::CellId;
 
 use crate::assets::Site;
 use crate::metrics::Metrics;
+use crate::pulse::{NOWHERE, Region};
 
 /// One server's common state.
 #[derive(Debug)]
@@ -23,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) local_metrics: bool,
     pub(crate) limits: Limits,
     pub(crate) patience: Patience,
+    /// What everybody is told about the cell.
+    pub(crate) info: CellInfo,
+    geo: Option<Geo>,
     stats: Mutex<Stats>,
     addresses: Mutex<HashMap<Neighbourhood, u32>>,
 }
@@ -46,11 +52,13 @@ pub struct Patience {
     pub login_s: u64,
     /// As a logged-in session, before it is asked whether it is there.
     pub ping_s: u64,
+    /// From one count of the logged-in devices to the next, which is not about silence but as slow.
+    pub gauge_s: u64,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { request_s: 10, login_idle_s: 20, login_s: 60, ping_s: 50 }
+        Self { request_s: 10, login_idle_s: 20, login_s: 60, ping_s: 50, gauge_s: 60 }
     }
 }
 
@@ -86,9 +94,21 @@ impl Shared {
             local_metrics,
             limits,
             patience,
+            info: CellInfo::default(),
+            geo: None,
             stats: Mutex::default(),
             addresses: Mutex::default(),
         }
+    }
+
+    /// The same with what the cell tells about itself and how it knows where its callers are.
+    pub(crate) fn introduced(self, info: CellInfo, geo: Option<Geo>) -> Self {
+        Self { info, geo, ..self }
+    }
+
+    /// Where an address is, as coarse as it is ever known.
+    pub(crate) fn region_of(&self, address: IpAddr) -> Region {
+        self.geo.as_ref().and_then(|geo| geo.lookup(address)).unwrap_or(NOWHERE)
     }
 
     /// The core's counters after its last batch.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{account, listen, room, send, serve};
+use crate::commands::{account, check, listen, pulse, room, send, serve};
 use crate::{bench, chat, profile};
 
 const EXAMPLES: &str = "\
@@ -58,9 +58,15 @@ pub enum Command {
     Room(room::Args),
     /// Your account: create, show, recover
     Account(account::Args),
+    /// Is it me, my provider or the cell? Finds out in five seconds
+    #[command(after_long_help = check::EXAMPLES)]
+    Check(check::Args),
     /// Run a cell: the server, with the web client inside
     #[command(after_long_help = serve::EXAMPLES)]
     Serve(serve::ServeArgs),
+    /// The observatory: what is down, for whom, where and since when
+    #[command(after_long_help = pulse::EXAMPLES)]
+    Pulse(pulse::Args),
     /// Make an invite code for a cell
     Invite(serve::InviteArgs),
     /// Measure a cell on this machine

@@ -7,6 +7,7 @@
 mod assets;
 mod bench;
 mod chat;
+mod checkup;
 mod cli;
 mod commands;
 mod problem;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
-use crate::commands::{account, listen, room, send, serve};
+use crate::commands::{account, check, listen, pulse, room, send, serve};
 use crate::problem::Problem;
 
 /// A cell makes and drops many small frames on several threads.
@@ -48,6 +49,8 @@ fn run(command: Command) -> Result<(), Problem> {
         Command::Send(args) => with_client(send::run(args)),
         Command::Listen(args) => with_client(listen::run(args)),
         Command::Room(args) => with_client(room::run(args)),
+        Command::Check(args) => with_client(check::run(args)),
+        Command::Pulse(args) => pulse::run(args),
         Command::Bench(args) => bench::run(args).map_err(|error| Problem::unexpected(format!("{error:#}"))),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mbolo", &mut std::io::stdout());

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use mbolo_isitme::CellInfo;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Exit, Problem};
@@ -25,6 +26,31 @@ pub struct Settings {
     /// The cell has shown a certificate of a public authority, so no other is trusted on first use.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub public_certificate: bool,
+    /// The observatory is not told how often the cell was reached.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub beacons_off: bool,
+    /// Neutral places (`host:port`) to try, instead of the usual ones, when the cell does not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub anchors: Vec<String>,
+    /// What the cell told about itself, for when it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<CellInfo>,
+}
+
+impl Settings {
+    /// The settings of a profile that another process may have open; the usual ones if there are none.
+    pub fn read(dir: &Path) -> Result<Self, Problem> {
+        let file = dir.join("profile.toml");
+        let unusable = |error: String| {
+            Problem::new(Exit::Storage, format!("{} cannot be read: {error}", file.display()))
+                .next("Correct the file, or delete it and name the cell again with --cell URL.")
+        };
+        match fs::read_to_string(&file) {
+            Ok(text) => toml::from_str(&text).map_err(|error| unusable(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(unusable(format!("{error}."))),
+        }
+    }
 }
 
 /// An open profile. The lock is held until it is dropped.
@@ -45,17 +71,7 @@ impl Profile {
         };
         create_private_dir(dir).map_err(unusable)?;
         let lock = lock(dir)?;
-        let settings = match fs::read_to_string(dir.join("profile.toml")) {
-            Ok(text) => toml::from_str(&text).map_err(|error| {
-                Problem::new(
-                    Exit::Storage,
-                    format!("{} cannot be read: {error}", dir.join("profile.toml").display()),
-                )
-                .next("Correct the file, or delete it and name the cell again with --cell URL.")
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Settings::default(),
-            Err(error) => return Err(unusable(error)),
-        };
+        let settings = Settings::read(dir)?;
         Ok(Self { dir: dir.to_owned(), settings, _lock: lock })
     }
 
@@ -65,8 +81,13 @@ impl Profile {
     }
 
     /// Certificates given with `--trust-cert`, kept for later runs.
-    pub fn trusted_certificates(&self) -> PathBuf {
-        self.dir.join("trusted.pem")
+    pub fn trusted_certificates(dir: &Path) -> PathBuf {
+        dir.join("trusted.pem")
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Changes the settings and writes them if that made a difference.

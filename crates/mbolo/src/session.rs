@@ -3,6 +3,7 @@
 //! What the engine says in codes becomes here what a person needs: if a request waits for the cell and the
 //! cell cannot be reached, the command ends with the reason instead of waiting in silence.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -87,17 +88,11 @@ impl Session {
     /// Opens the profile for a command that may make an account.
     pub async fn open(args: &ClientArgs) -> Result<Self, Problem> {
         let profile = Profile::open(&args.dir())?;
-        let address = match args.cell.as_ref().or(profile.settings.cell.as_ref()) {
-            Some(text) => text.parse::<CellAddress>().map_err(|why| {
-                Problem::new(Exit::Usage, format!("“{text}” is not the address of a cell: {why}."))
-                    .next("Write it like https://cell.example or http://127.0.0.1:8100.")
-            })?,
-            None => {
-                return Err(Problem::new(Exit::Usage, "This profile does not know its cell yet.")
-                    .next("Add --cell URL once, for example --cell http://127.0.0.1:8100."));
-            }
-        };
-        let trusted = trusted_certificates(args, &profile)?;
+        let address = cell_address(args.cell.as_ref().or(profile.settings.cell.as_ref()))?;
+        let trusted = trusted_certificates(args, profile.dir())?;
+        if let Some(file) = &args.trust_cert {
+            replace_file(&Profile::trusted_certificates(profile.dir()), &std::fs::read(file)?)?;
+        }
         let notes = Notes::default();
         let note = notes.clone();
         let handle = runtime::start(profile, address, trusted, move |text| note.add(text)).await?;
@@ -377,13 +372,23 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
     }
 }
 
-fn trusted_certificates(args: &ClientArgs, profile: &Profile) -> Result<TrustedCertificates, Problem> {
-    let kept = profile.trusted_certificates();
+/// The address of the cell, which a person gave or the profile knows.
+pub fn cell_address(text: Option<&String>) -> Result<CellAddress, Problem> {
+    let text = text.ok_or_else(|| {
+        Problem::new(Exit::Usage, "This profile does not know its cell yet.")
+            .next("Add --cell URL once, for example --cell http://127.0.0.1:8100.")
+    })?;
+    text.parse().map_err(|why| {
+        Problem::new(Exit::Usage, format!("“{text}” is not the address of a cell: {why}."))
+            .next("Write it like https://cell.example or http://127.0.0.1:8100.")
+    })
+}
+
+/// The certificates that the person gives now, or gave before.
+pub fn trusted_certificates(args: &ClientArgs, dir: &Path) -> Result<TrustedCertificates, Problem> {
+    let kept = Profile::trusted_certificates(dir);
     if let Some(file) = &args.trust_cert {
-        let certificates = runtime::read_certificates(file)?;
-        let pem = std::fs::read(file)?;
-        replace_file(&kept, &pem)?;
-        return Ok(certificates);
+        return runtime::read_certificates(file);
     }
     if kept.exists() { runtime::read_certificates(&kept) } else { Ok(TrustedCertificates::default()) }
 }

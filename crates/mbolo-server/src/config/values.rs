@@ -112,6 +112,17 @@ impl Setting for SocketAddr {
     }
 }
 
+impl Setting for Vec<String> {
+    fn parse(text: &str) -> Result<Self, String> {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        Ok(items.map(str::to_owned).collect())
+    }
+    fn to_toml(&self) -> Option<String> {
+        let items: Vec<String> = self.iter().map(|item| quoted(item)).collect();
+        Some(format!("[{}]", items.join(", ")))
+    }
+}
+
 impl<T: Setting> Setting for Option<T> {
     fn parse(text: &str) -> Result<Self, String> {
         T::parse(text).map(Some)

@@ -5,6 +5,7 @@ use mbolo_cell::SessionId;
 use super::queue::SendQueue;
 use super::transport::Transport;
 use super::websocket::Assembler;
+use crate::pulse::Region;
 use crate::shared::{Patience, Place};
 
 /// Pings without any sign of life after which a session is dead.
@@ -17,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) transport: Transport,
     pub(crate) session: SessionId,
     pub(crate) place: Place,
+    /// Where it comes from, as coarse as it is ever known.
+    pub(crate) region: Region,
     pub(crate) phase: Phase,
     pub(crate) metrics_only: bool,
     pub(crate) to_flush: bool,
@@ -78,6 +81,7 @@ impl Connection {
         transport: Transport,
         session: SessionId,
         place: Place,
+        region: Region,
         metrics_only: bool,
         now_s: u64,
     ) -> Self {
@@ -85,6 +89,7 @@ impl Connection {
             transport,
             session,
             place,
+            region,
             phase: Phase::Http,
             metrics_only,
             to_flush: false,

@@ -1,5 +1,6 @@
 //! How the core and the other gateways reach a gateway.
 
+use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use mbolo_cell::Effect;
 use mio::net::TcpStream;
 use mio::{Poll, Token, Waker};
 
+use crate::pulse::{Census, Region};
 use crate::shared::Place;
 
 /// Something for a gateway to do.
@@ -18,9 +20,12 @@ pub(crate) enum Mail {
     Socket {
         socket: TcpStream,
         place: Place,
+        region: Region,
         /// Came in on the port that only serves metrics.
         metrics_only: bool,
     },
+    /// Say how many logged-in connections there are in each region.
+    Census { answer: Sender<Census> },
     /// Take no new connections.
     StopAccepting,
     /// Say goodbye to everybody, send what waits, and end, after `patience` at the latest.

@@ -38,6 +38,7 @@ use self::queue::Spare;
 use self::timers::Timers;
 use self::transport::{PORTION, ReadOutcome, Scratch, Transport, TransportError};
 use crate::core_loop::CoreQueue;
+use crate::pulse::{Census, Region};
 use crate::shared::{Place, Shared, place_of};
 
 /// The gateway that serves a session; see [`Gateway::new_session`].
@@ -212,7 +213,13 @@ impl Gateway {
                     }
                 }
             }
-            Mail::Socket { socket, place, metrics_only } => self.take_on(socket, place, metrics_only),
+            Mail::Socket { socket, place, region, metrics_only } => {
+                self.take_on(socket, place, region, metrics_only);
+            }
+            Mail::Census { answer } => {
+                // Who asked may have gone.
+                let _ = answer.send(self.census());
+            }
             Mail::StopAccepting => {
                 for listener in &mut self.listeners {
                     // Closing the descriptor is what counts; a failure to deregister changes nothing.
@@ -239,10 +246,11 @@ impl Gateway {
             }
             self.shared.metrics.accepted.fetch_add(1, Relaxed);
             self.next_gateway = (self.next_gateway + 1) % self.gateways.len();
+            let region = self.shared.region_of(address.ip());
             if self.next_gateway == self.number {
-                self.take_on(socket, place, metrics_only);
+                self.take_on(socket, place, region, metrics_only);
             } else {
-                self.gateways[self.next_gateway].post(Mail::Socket { socket, place, metrics_only });
+                self.gateways[self.next_gateway].post(Mail::Socket { socket, place, region, metrics_only });
             }
         }
     }
@@ -261,7 +269,7 @@ impl Gateway {
     }
 
     /// Adds an accepted socket, which was admitted.
-    fn take_on(&mut self, socket: TcpStream, place: Place, metrics_only: bool) {
+    fn take_on(&mut self, socket: TcpStream, place: Place, region: Region, metrics_only: bool) {
         // Without it small frames wait for the other side's acknowledgements.
         let _ = socket.set_nodelay(true);
         let tls = if metrics_only { None } else { self.tls.as_ref() };
@@ -272,7 +280,8 @@ impl Gateway {
         let session = self.new_session();
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        let connection = entry.insert(Connection::new(transport, session, place, metrics_only, self.now_s));
+        let connection =
+            entry.insert(Connection::new(transport, session, place, region, metrics_only, self.now_s));
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(
             connection.transport.stream(),
@@ -436,6 +445,17 @@ impl Gateway {
         self.shared.release(connection.place);
     }
 
+    /// Counts the logged-in connections by region, and those among them that were heard of in the last minute.
+    fn census(&self) -> Census {
+        let mut census = Census::default();
+        for (_, connection) in &self.connections {
+            if connection.phase == (Phase::Session { authenticated: true }) {
+                census.count(connection.region, self.now_s - connection.active_s <= ALIVE_S);
+            }
+        }
+        census
+    }
+
     fn hand_over(&mut self) {
         self.core.push(&mut self.events, self.event_bytes);
         self.event_bytes = 0;
@@ -497,6 +517,9 @@ const CONNECTIONS: Token = Token(8);
 
 /// Timers are to the second, so a gateway that has nothing to do looks at them that often.
 const TURN: Duration = Duration::from_secs(1);
+
+/// A device that is there answers a ping within this long, with the pause before the ping.
+const ALIVE_S: u64 = 60;
 
 /// When devices may come back after an orderly stop: a restart takes about that long.
 const RETRY_AFTER_MS: u32 = 1_000;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use mbolo_cell::{Event, SessionId};
+use mbolo_isitme::{INFO_PATH, Place};
 use mbolo_proto::limits::MAX_FRAME_BYTES;
 use mbolo_proto::{
     DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire,
@@ -14,6 +15,7 @@ use super::Gateway;
 use super::connection::{LINGER_S, Phase};
 use super::http::{self, BadRequest, Method, Request, Response, Upgrade};
 use super::websocket::{self, Message, Step};
+use crate::pulse::{NOWHERE, Region};
 
 /// Largest frame of a device that has not logged in: a registration or login has less than 1 KiB.
 const MAX_BEFORE_LOGIN: usize = 16 * 1024;
@@ -166,6 +168,10 @@ impl Gateway {
                 ),
             ),
             "/healthz" => self.health(),
+            INFO_PATH if !metrics_only => {
+                let region = connection.region;
+                self.introduction(if request.forwarded { NOWHERE } else { region })
+            }
             "/metrics" if may_see_metrics => Response {
                 status: 200,
                 content_type: "text/plain; version=0.0.4; charset=utf-8",
@@ -199,6 +205,20 @@ impl Gateway {
             status: 200,
             content_type: "application/json",
             body: body.into(),
+            headers: "Cache-Control: no-store\r\n".to_owned(),
+        }
+    }
+
+    /// What everybody is told about the cell, and the one who asks about where they are.
+    fn introduction(&self, region: Region) -> Response {
+        let mut info = self.shared.info.clone();
+        if region.cc != NOWHERE.cc {
+            info.place = Some(Place { cc: region.cc.to_string(), asn: region.asn.0 });
+        }
+        Response {
+            status: 200,
+            content_type: "application/json",
+            body: serde_json::to_vec(&info).unwrap_or_default().into(),
             headers: "Cache-Control: no-store\r\n".to_owned(),
         }
     }

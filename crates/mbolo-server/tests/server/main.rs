@@ -5,6 +5,7 @@
 mod client;
 mod http;
 mod lifecycle;
+mod pulse;
 mod sessions;
 
 use mbolo_server::{Asset, Assets, Config, Patience, Server, Shutdown};

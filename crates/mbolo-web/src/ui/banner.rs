@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 use mbolo_client_api::{Connection, OfflineReason};
+use mbolo_isitme::Diagnosis;
 
+use super::check;
 use super::dom;
 use super::icons::Icon;
 use super::state::{EngineState, app};
@@ -17,12 +19,16 @@ pub fn ConnectionBanner() -> impl IntoView {
     let app = app();
     let shown = RwSignal::new(None::<String>);
     Effect::new(move || {
-        let wanted = sentence(&app.engine.read(), &app.connection.read());
+        let wanted = sentence(&app.engine.read(), &app.connection.read(), app.diagnosis.get());
         match wanted {
             None => shown.set(None),
             Some(wanted) if shown.with_untracked(Option::is_some) => shown.set(Some(wanted)),
             Some(_) => dom::after(PATIENCE_MS, move || {
-                shown.set(sentence(&app.engine.read_untracked(), &app.connection.read_untracked()));
+                shown.set(sentence(
+                    &app.engine.read_untracked(),
+                    &app.connection.read_untracked(),
+                    app.diagnosis.get_untracked(),
+                ));
             }),
         }
     });
@@ -34,9 +40,13 @@ pub fn ConnectionBanner() -> impl IntoView {
     }
 }
 
-fn sentence(engine: &EngineState, connection: &Connection) -> Option<String> {
+fn sentence(engine: &EngineState, connection: &Connection, diagnosis: Option<Diagnosis>) -> Option<String> {
     if *engine == EngineState::Starting {
         return None;
+    }
+    // It stays while the engine tries again, so that the line is calm.
+    if let (Connection::Offline { .. } | Connection::Connecting, Some(diagnosis)) = (connection, diagnosis) {
+        return Some(check::sentence(diagnosis));
     }
     match connection {
         Connection::Online => None,

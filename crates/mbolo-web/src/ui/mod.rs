@@ -1,10 +1,11 @@
 //! The page.
 //!
 //! Three panes (list, conversation, details) of which a narrow screen shows one, and sheets above them. The
-//! state is in [`state::App`]; the engine is reached through [`engine`]. No component talks to the network.
+//! state is in [`state::App`]; the engine is reached through [`engine`]. No component talks to the network; only [`check`] does, when the engine does not get through.
 
 mod banner;
 mod bubble;
+mod check;
 mod composer;
 mod conversation;
 mod details;
@@ -72,6 +73,7 @@ fn Page() -> impl IntoView {
     if engine::start(move |news| app.hear(news)).is_err() {
         app.engine.set(EngineState::Failed(StartProblem::StorageDenied, "no locks or channels".into()));
     }
+    check::follow(app);
     follow_the_browser(app);
     follow_settings(app);
     // Texts are plain strings, so another language means another page; the state stays.

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mbolo_client_api::{Reply, Request};
 
+use super::check;
 use super::dom;
 use super::engine;
 use super::icons::Icon;
@@ -45,6 +46,7 @@ pub fn Settings() -> impl IntoView {
             </form>
             <div class="setting"><span id="setting-language">{t("settings-language")}</span>{language_switch()}</div>
             <div class="setting"><span>{t("settings-theme")}</span>{theme_switch()}</div>
+            {check::is_watched().then(beacons_switch)}
             <div class="sheet-actions">
                 <button type="button" class="button wide" on:click=move |_| app.sheet.set(Some(Sheet::Recovery))>{Icon::Key.view()} {t("recovery-open")}</button>
                 <button type="button" class="button wide danger" on:click=move |_| app.sheet.set(Some(Sheet::SignOut))>{Icon::Leave.view()} {t("sign-out-open")}</button>
@@ -85,6 +87,32 @@ pub fn theme_switch() -> impl IntoView {
             {choice(Theme::Light, t("settings-theme-light"))}
             {choice(Theme::Dark, t("settings-theme-dark"))}
         </div>
+    }
+}
+
+/// Whether the observatory may be told how often the server was reached.
+fn beacons_switch() -> impl IntoView {
+    let on = RwSignal::new(check::beacons());
+    let choice = move |choice: bool, name: String| {
+        view! {
+            <button type="button" aria-pressed=move || (on.get() == choice).to_string()
+                on:click=move |_| {
+                    check::set_beacons(choice);
+                    on.set(choice);
+                }>
+                {name}
+            </button>
+        }
+    };
+    view! {
+        <div class="setting">
+            <span>{t("settings-beacons")}</span>
+            <div class="switch" role="group" aria-label=t("settings-beacons")>
+                {choice(true, t("settings-beacons-on"))}
+                {choice(false, t("settings-beacons-off"))}
+            </div>
+        </div>
+        <p class="muted">{t("settings-beacons-about")}</p>
     }
 }
 

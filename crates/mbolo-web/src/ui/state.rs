@@ -6,6 +6,7 @@ use mbolo_client_api::tabs::StartProblem;
 use mbolo_client_api::{
     Account, Chat, Connection, Failure, Member, Message, Reply, Request, Update as Change,
 };
+use mbolo_isitme::Diagnosis;
 
 use super::dom;
 use super::engine::{self, News};
@@ -104,6 +105,8 @@ pub struct App {
     pub account: RwSignal<AccountState>,
     /// The way to the cell.
     pub connection: RwSignal<Connection>,
+    /// Why there is no way to the cell, once that was looked into.
+    pub diagnosis: RwSignal<Option<Diagnosis>>,
     /// The chat list; none before it has arrived.
     pub chats: RwSignal<Option<Chats>>,
     /// Where one is.
@@ -145,6 +148,7 @@ impl App {
             engine: RwSignal::new(EngineState::Starting),
             account: RwSignal::new(AccountState::Unknown { likely: dom::setting("known").is_some() }),
             connection: RwSignal::new(Connection::Idle),
+            diagnosis: RwSignal::new(None),
             chats: RwSignal::new(None),
             route: RwSignal::new(Route::parse(&fragment)),
             timeline: RwSignal::new(Timeline::default()),

@@ -110,6 +110,8 @@ pub struct App {
     pub overlay: Option<Overlay>,
     /// A sentence at the bottom, whether it is bad news, and until when.
     pub notice: Option<(String, bool, u64)>,
+    /// Why the cell does not answer, while it does not.
+    pub diagnosis: Option<String>,
     /// The terminal is in front of the person.
     pub in_front: bool,
     /// The newest message is on the screen; the view says so.
@@ -138,6 +140,7 @@ impl App {
             intent: Intent::New,
             overlay: None,
             notice: None,
+            diagnosis: None,
             in_front: true,
             at_bottom: true,
             at_top: false,

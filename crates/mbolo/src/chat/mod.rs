@@ -12,7 +12,8 @@ mod view;
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
-use mbolo_client_api::{Account, Failure, Reply, Request};
+use mbolo_client_api::{Account, Connection, Failure, OfflineReason, Reply, Request};
+use mbolo_isitme::Verdict;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event,
     KeyEventKind,
@@ -40,6 +41,12 @@ Inside, F1 or /help shows what can be done. Without an account yet, it asks for 
 
 /// The screen is drawn again at least this often, so that times and who types stay true.
 const REDRAW: Duration = Duration::from_secs(1);
+
+/// A cell that does not answer for this long is worth a question.
+const BEFORE_CHECK: Duration = Duration::from_secs(3);
+
+/// And again after this.
+const BETWEEN_CHECKS: Duration = Duration::from_secs(30);
 
 /// Several changes at once are drawn once.
 const MOST_CHANGES_A_FRAME: usize = 256;
@@ -115,6 +122,8 @@ async fn first_steps(args: &ClientArgs) -> Result<(Session, Account), Problem> {
 enum Input {
     Terminal(Event),
     Answer(Purpose, Result<Reply, Failure>),
+    /// Why the cell does not answer; none when it does.
+    Diagnosis(Option<String>),
 }
 
 async fn talk(
@@ -136,6 +145,7 @@ async fn talk(
             });
         }
     };
+    tokio::spawn(diagnose(handle.clone(), inputs.clone()));
     app.connection = handle.connection().borrow().clone();
     ask(vec![Ask { request: Request::ListChats, purpose: Purpose::Chats }]);
     if let Some(room) = first {
@@ -168,6 +178,10 @@ fn take(app: &mut App, input: Input) -> Vec<Ask> {
     let now = now_ms();
     match input {
         Input::Answer(purpose, answer) => app.on_reply(purpose, answer, now),
+        Input::Diagnosis(diagnosis) => {
+            app.diagnosis = diagnosis;
+            Vec::new()
+        }
         Input::Terminal(Event::Key(key)) if key.kind != KeyEventKind::Release => app.on_key(key, now),
         Input::Terminal(Event::Paste(text)) => app.on_paste(&text, now),
         Input::Terminal(Event::FocusGained) => {
@@ -179,6 +193,40 @@ fn take(app: &mut App, input: Input) -> Vec<Ask> {
             Vec::new()
         }
         Input::Terminal(_) => Vec::new(),
+    }
+}
+
+/// Finds out why the cell does not answer, whenever it does not for a while, and again while that lasts.
+async fn diagnose(handle: Handle, inputs: mpsc::UnboundedSender<Input>) {
+    let mut connection = handle.connection();
+    let offline = |connection: &Connection| matches!(connection, Connection::Offline { .. });
+    let settled =
+        |connection: &Connection| !matches!(connection, Connection::Offline { .. } | Connection::Connecting);
+    while connection.wait_for(offline).await.is_ok() {
+        let mut pause = BEFORE_CHECK;
+        // Trying again in between changes nothing; only an answer does.
+        while tokio::time::timeout(pause, connection.wait_for(settled)).await.is_err() {
+            let reason = match &*connection.borrow() {
+                Connection::Offline { reason, .. } => Some(*reason),
+                _ => None,
+            };
+            let home = handle.home();
+            let diagnosis = home.check().await.diagnosis();
+            let explains = match reason {
+                // It answered; only what stands in between could have answered for it.
+                Some(OfflineReason::NotMbolo) => diagnosis.verdict == Verdict::YourWifi,
+                Some(OfflineReason::Busy) => false,
+                Some(OfflineReason::Unreachable) | None => true,
+            };
+            let sentence = explains.then(|| home.sentence(&diagnosis));
+            if inputs.send(Input::Diagnosis(sentence)).is_err() {
+                return;
+            }
+            pause = BETWEEN_CHECKS;
+        }
+        if inputs.send(Input::Diagnosis(None)).is_err() {
+            return;
+        }
     }
 }
 

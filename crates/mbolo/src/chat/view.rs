@@ -25,6 +25,9 @@ const LIST_WIDTH: u16 = 30;
 /// The composer grows to this many lines, then it scrolls.
 const COMPOSER_LINES: usize = 6;
 
+/// Why the cell does not answer takes at most this many lines.
+const DIAGNOSIS_LINES: usize = 4;
+
 /// Messages of one sender closer together than this share a heading.
 const GROUP_MS: u64 = 5 * 60_000;
 
@@ -65,10 +68,21 @@ impl Theme {
 
 /// Draws everything, and tells the state what the person can see.
 pub fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme, now_ms: u64) {
-    let [header, body, footer] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
-            .areas(frame.area());
+    let width = (frame.area().width as usize).saturating_sub(2).max(1);
+    let mut diagnosis =
+        app.diagnosis.as_ref().map_or_else(Vec::new, |sentence| wrap(&clean_line(sentence), width));
+    diagnosis.truncate(DIAGNOSIS_LINES);
+    let [header, why, body, footer] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(diagnosis.len() as u16),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
     draw_header(frame, header, app, theme);
+    let diagnosis: Vec<Line<'_>> =
+        diagnosis.into_iter().map(|line| Line::styled(format!(" {line}"), theme.accent())).collect();
+    frame.render_widget(Paragraph::new(diagnosis), why);
     if body.width >= TWO_PANES {
         let [list, chat] =
             Layout::horizontal([Constraint::Length(LIST_WIDTH), Constraint::Fill(1)]).areas(body);
@@ -651,6 +665,21 @@ mod tests {
         read.state = Some(MessageState::Read);
         app.on_update(Update::Message { room: "room of Family".into(), message: read }, NOW);
         assert!(screen(&mut app, 100, 20).contains("hello ✓✓ read"));
+    }
+
+    #[test]
+    fn why_the_cell_does_not_answer_stands_below_the_header_on_any_width() {
+        let mut app = app();
+        app.diagnosis =
+            Some("It is not you. Do not restart your router. Mbolo at c is not answering.".into());
+        let wide = screen(&mut app, 100, 20);
+        assert!(
+            wide.contains("It is not you. Do not restart your router. Mbolo at c is not answering."),
+            "{wide}"
+        );
+        let narrow = screen(&mut app, 40, 20);
+        assert!(narrow.contains("It is not you.") && narrow.contains("answering."), "{narrow}");
+        assert!(narrow.contains("mbolo"), "the chat is still there: {narrow}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! One module a command.
 
 pub mod account;
+pub mod check;
 pub mod listen;
+pub mod pulse;
 pub mod room;
 pub mod send;
 pub mod serve;

@@ -11,8 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::address::CellAddress;
 use super::link::{Link, LinkEvent};
+use super::observer::{Aside, Observer};
 use super::trust::{Seen, TrustedCertificates, Verifier, show};
 use super::{Command, Way};
+use crate::checkup::Home;
 use crate::problem::{Exit, Problem, sentence};
 use crate::profile::{Profile, make_private};
 
@@ -22,6 +24,8 @@ pub struct Reports {
     pub way: watch::Sender<Way>,
     /// The client's view of it.
     pub connection: watch::Sender<Connection>,
+    /// What is known of the cell.
+    pub home: watch::Sender<Home>,
     /// Notes for the person.
     pub note: Box<dyn Fn(String)>,
 }
@@ -59,6 +63,7 @@ pub fn run(
         replies: BTreeMap::new(),
         next_call: 1,
         watchers: Vec::new(),
+        observer: Observer::new(),
     };
     let done = runtime.block_on(engine.serve(commands));
     // Sockets and the lock of the profile are released before the caller goes on.
@@ -106,6 +111,7 @@ struct Engine {
     replies: BTreeMap<u64, oneshot::Sender<Result<Reply, Failure>>>,
     next_call: u64,
     watchers: Vec<Watcher>,
+    observer: Observer,
 }
 
 struct Watcher {
@@ -141,6 +147,7 @@ impl Engine {
                 },
                 event = next_event(&mut self.link), if !crowded => self.on_link_event(event),
                 () = relieve(&mut self.watchers), if crowded => {}
+                aside = self.observer.next() => self.on_aside(aside),
                 () = sleep_until(due) => self.feed(Input::Tick),
             }
         };
@@ -197,11 +204,21 @@ impl Engine {
         }
     }
 
+    fn on_aside(&mut self, aside: Aside) {
+        match aside {
+            Aside::Told(told) => self.remember(|settings| settings.told = Some(told)),
+            Aside::Arrived(minute) => self.observer.arrived(minute),
+            Aside::Minute => {}
+        }
+        self.observer.tell(&self.profile.settings);
+    }
+
     fn on_link_event(&mut self, event: LinkEvent) {
         match event {
             LinkEvent::Connected => {
                 tracing::debug!("connected");
                 self.reports.way.send_replace(Way::Open);
+                self.observer.attempted(true);
                 self.remember_certificate();
                 if self.profile.settings.cell.is_none() {
                     self.remember_address();
@@ -213,6 +230,9 @@ impl Engine {
                 tracing::debug!(reason = trouble.what, "disconnected");
                 self.link = None;
                 let failure = trouble.failure;
+                if failure == TransportFailure::Unreachable {
+                    self.observer.attempted(false);
+                }
                 self.reports.way.send_replace(Way::Failed(trouble));
                 self.feed(Input::Disconnected(failure));
             }
@@ -233,6 +253,7 @@ impl Engine {
                     if *connection == Connection::Online {
                         // The cell knows this account, so the address is right even if it is a new one.
                         self.remember_address();
+                        self.observer.ask(&self.address, &self.verifier);
                     }
                 }
                 self.watchers.retain_mut(|watcher| watcher.push(update.clone()));
@@ -269,6 +290,7 @@ impl Engine {
         if let Err(problem) = self.profile.update(change) {
             (self.reports.note)(problem.what);
         }
+        self.reports.home.send_modify(|home| home.settings = self.profile.settings.clone());
     }
 }
 

@@ -16,13 +16,12 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::address::CellAddress;
-use super::trust::Verifier;
+use super::trust::{Verifier, connector};
 
 /// TCP, TLS and WebSocket handshake together may take this long; slow mobile networks need several seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -128,14 +127,9 @@ async fn establish(address: &CellAddress, verifier: Arc<Verifier>) -> Result<Soc
         what: format!("“{}” is not a name that a certificate can have", address.host),
         next: None,
     })?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unreachable_because(address, &error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_no_client_auth();
-    let stream = TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(|error| {
+    let connector =
+        connector(verifier.clone()).map_err(|error| unreachable_because(address, &error.to_string()))?;
+    let stream = connector.connect(name, tcp).await.map_err(|error| {
         if let Some(Err(why)) = verifier.verdict() {
             return Trouble {
                 failure: TransportFailure::NotMbolo,

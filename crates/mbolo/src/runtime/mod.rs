@@ -8,7 +8,9 @@
 
 mod address;
 mod engine;
+mod http;
 mod link;
+mod observer;
 mod trust;
 
 use std::thread::JoinHandle;
@@ -19,9 +21,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use address::CellAddress;
 pub use engine::now_ms;
+pub use http::{WebAddress, get};
 pub use link::Trouble;
-pub use trust::{TrustedCertificates, read_certificates};
+pub use trust::{TrustedCertificates, Verifier, read_certificates};
 
+use crate::checkup::Home;
 use crate::problem::Problem;
 use crate::profile::Profile;
 
@@ -34,6 +38,7 @@ pub struct Handle {
     commands: mpsc::UnboundedSender<Command>,
     way: watch::Receiver<Way>,
     connection: watch::Receiver<Connection>,
+    home: watch::Receiver<Home>,
 }
 
 /// The way to the cell, as the socket sees it: for explaining what is wrong, where the engine's
@@ -69,15 +74,22 @@ pub async fn start(
     let (commands, inbox) = mpsc::unbounded_channel();
     let (way_sender, way) = watch::channel(Way::Untried);
     let (connection_sender, connection) = watch::channel(Connection::Idle);
+    let home =
+        Home { address: address.clone(), trusted: trusted.clone(), settings: profile.settings.clone() };
+    let (home_sender, home) = watch::channel(home);
     let (opened, outcome) = oneshot::channel();
     let _thread: JoinHandle<()> =
         std::thread::Builder::new().name("mbolo-engine".into()).spawn(move || {
-            let reports =
-                engine::Reports { way: way_sender, connection: connection_sender, note: Box::new(note) };
+            let reports = engine::Reports {
+                way: way_sender,
+                connection: connection_sender,
+                home: home_sender,
+                note: Box::new(note),
+            };
             engine::run(profile, address, trusted, inbox, reports, opened);
         })?;
     outcome.await.map_err(|_| Problem::unexpected("The client engine ended while it was opened."))??;
-    Ok(Handle { commands, way, connection })
+    Ok(Handle { commands, way, connection, home })
 }
 
 impl Handle {
@@ -108,6 +120,11 @@ impl Handle {
     /// The engine's view of the connection; changes can be awaited.
     pub fn connection(&self) -> watch::Receiver<Connection> {
         self.connection.clone()
+    }
+
+    /// What is known of the cell, to find out why it does not answer.
+    pub fn home(&self) -> Home {
+        self.home.borrow().clone()
     }
 
     /// The engine's counters: what waits to be sent or changed. Nothing, if the engine has ended.

@@ -16,6 +16,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256};
+use tokio_rustls::TlsConnector;
 
 use crate::problem::{Exit, Problem};
 use crate::profile::Settings;
@@ -86,6 +87,12 @@ impl Verifier {
             provider,
             verdict: Mutex::new(None),
         }
+    }
+
+    /// A verifier that believes public authorities and nobody else.
+    pub fn public() -> Self {
+        let settings = Settings { public_certificate: true, ..Settings::default() };
+        Self::new(TrustedCertificates::default(), &settings)
     }
 
     /// What was decided in the last handshake: what was seen, or why the certificate is not believed.
@@ -182,6 +189,16 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// Makes TLS connections to those whom `verifier` believes.
+pub fn connector(verifier: Arc<Verifier>) -> Result<TlsConnector, rustls::Error> {
+    let tls = rustls::ClientConfig::builder_with_provider(verifier.provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(tls)))
 }
 
 /// A fingerprint as certificate tools show it.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser;
+mod checks;
 mod faults;
 mod people;
 mod refusals;

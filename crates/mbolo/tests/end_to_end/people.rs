@@ -76,6 +76,11 @@ impl Person {
         command
     }
 
+    /// What the profile's settings file says.
+    pub fn settings(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("profile.toml")).unwrap()
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, args: &[&str]) -> Ended {
         run(self.command(args), "")

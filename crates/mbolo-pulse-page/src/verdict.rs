@@ -1,0 +1,158 @@
+//! "Is it down?", answered first: one sentence about the world, one about the reader's place, and how old they are.
+//!
+//! What is stale or was never measured has no answer but "we cannot tell".
+
+use maud::Markup;
+use mbolo_pulse::board::{Health, IncidentBoard, PlaceBoard, ServiceBoard};
+use mbolo_pulse::model::{Country, IncidentKind, IncidentState, Scope};
+
+use crate::context::PageContext;
+use crate::places;
+use crate::texts::{Arg, Texts};
+use crate::when;
+use crate::words;
+
+/// The answer for one service and one reader.
+pub(crate) struct Verdict {
+    /// Colour and sign of the whole: the worse of the two, as far as it concerns this reader.
+    pub(crate) health: Health,
+    /// About the world.
+    pub(crate) world: Markup,
+    /// About where the reader is.
+    pub(crate) here: Markup,
+}
+
+/// What is to be shown for a service in the world: its health, unless nobody can know it.
+pub(crate) fn shown_health(context: &PageContext<'_>, service: &ServiceBoard) -> Health {
+    if context.is_stale() || service.fresh_at.is_none() { Health::Unknown } else { service.health }
+}
+
+/// Answers.
+pub(crate) fn judge(context: &PageContext<'_>, service: &ServiceBoard) -> Verdict {
+    let texts = context.language.texts();
+    let world_health = shown_health(context, service);
+    let open: Vec<&IncidentBoard> = context
+        .board
+        .open()
+        .filter(|one| words::is_announced(one) && one.incident.services.contains(&service.id))
+        .collect();
+    let world = world_sentence(context, texts, service, world_health, &open);
+    let (here_health, here) = if context.is_stale() {
+        (Health::Unknown, texts.rich("here-stale", &[]))
+    } else {
+        here_sentence(context, texts, service, world_health, &open)
+    };
+    Verdict { health: world_health.max(here_health), world, here }
+}
+
+fn world_sentence(
+    context: &PageContext<'_>,
+    texts: &Texts,
+    service: &ServiceBoard,
+    health: Health,
+    open: &[&IncidentBoard],
+) -> Markup {
+    let mut args: Vec<(&str, Arg)> = vec![("service", service.name.clone().into())];
+    if context.is_stale() {
+        args.push(("ago", when::ago_element(texts, context.board.generated_at, context.now).into()));
+        return texts.rich("world-stale", &args);
+    }
+    let worldwide = open.iter().find(|one| one.incident.scope == Scope::World);
+    let key = match health {
+        Health::Unknown => "world-unknown",
+        Health::Reported => "world-reported",
+        Health::Up => {
+            let local: Vec<String> = open
+                .iter()
+                .filter(|one| one.incident.scope != Scope::World)
+                .take(3)
+                .map(|one| words::place(texts, &one.incident.scope))
+                .collect();
+            if local.is_empty() {
+                "world-up"
+            } else {
+                args.push(("places", words::list(texts, &local).into()));
+                "world-up-but"
+            }
+        }
+        Health::Degraded | Health::Down => {
+            if let Some(one) = worldwide {
+                let since = one.incident.started_at.unix();
+                args.push(("since", when::moment_element(texts, since, context.now).into()));
+            }
+            match (health, worldwide.is_some()) {
+                (Health::Down, true) => "world-down-since",
+                (Health::Down, false) => "world-down",
+                (_, true) => "world-degraded-since",
+                (_, false) => "world-degraded",
+            }
+        }
+    };
+    texts.rich(key, &args)
+}
+
+fn here_sentence(
+    context: &PageContext<'_>,
+    texts: &Texts,
+    service: &ServiceBoard,
+    world: Health,
+    open: &[&IncidentBoard],
+) -> (Health, Markup) {
+    let place = context.visitor.place.as_ref().filter(|place| place.country() != Some(Country::UNKNOWN));
+    let country = place.and_then(Scope::country);
+    let mut args: Vec<(&str, Arg)> = vec![("service", service.name.clone().into())];
+    let (Some(place), Some(country)) = (place, country) else {
+        let key = if world >= Health::Degraded { "here-no-place-down" } else { "here-no-place" };
+        return (Health::Unknown, texts.rich(key, &args));
+    };
+    args.push(("there", places::there(country, context.language).into()));
+    if let Some(one) = nearest(open, place) {
+        let since = one.incident.started_at.unix();
+        args.push(("since", when::moment_element(texts, since, context.now).into()));
+        let (health, key) = match (one.incident.state, one.incident.kind) {
+            (IncidentState::Recovering, _) => (Health::Degraded, "here-recovering"),
+            (_, IncidentKind::ReportsOnly) | (IncidentState::Reported, _) => {
+                (Health::Reported, "here-reported")
+            }
+            (_, IncidentKind::Connectivity)
+                if one.incident.scope.level() == mbolo_pulse::model::Level::Asn =>
+            {
+                (Health::Down, "here-provider")
+            }
+            (_, IncidentKind::Connectivity) => (Health::Down, "here-connectivity"),
+            (_, IncidentKind::Blocked) => (Health::Down, "here-blocked"),
+            (_, IncidentKind::Service) => (world.max(Health::Degraded), "here-service"),
+        };
+        return (health, texts.rich(key, &args));
+    }
+    let measured = known_place(service, place, country).map_or(Health::Unknown, |known| known.health);
+    let key = match measured {
+        Health::Up => "here-up",
+        Health::Reported => "here-reported-place",
+        Health::Degraded | Health::Down => "here-fails",
+        Health::Unknown if world >= Health::Degraded => "here-unknown-down",
+        Health::Unknown => "here-unknown",
+    };
+    (measured, texts.rich(key, &args))
+}
+
+/// The incident that says most about a place: measured before reported, connectivity before the service, near before far.
+fn nearest<'a>(open: &[&'a IncidentBoard], place: &Scope) -> Option<&'a IncidentBoard> {
+    open.iter().copied().filter(|one| one.incident.scope.contains(place)).min_by_key(|one| {
+        let kind = match one.incident.kind {
+            IncidentKind::Connectivity => 0,
+            IncidentKind::Blocked => 1,
+            IncidentKind::Service => 2,
+            IncidentKind::ReportsOnly => 3,
+        };
+        let far = one.incident.scope == Scope::World;
+        (one.incident.state == IncidentState::Reported, kind, far)
+    })
+}
+
+fn known_place<'a>(service: &'a ServiceBoard, place: &Scope, country: Country) -> Option<&'a PlaceBoard> {
+    let known = |places: &'a [PlaceBoard], scope: &Scope| {
+        places.iter().find(|one| one.scope == *scope && one.health != Health::Unknown)
+    };
+    known(&service.networks, place).or_else(|| known(&service.countries, &Scope::Country { cc: country }))
+}

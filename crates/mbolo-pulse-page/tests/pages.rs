@@ -1,0 +1,327 @@
+//! Pages as a reader gets them: the answer first, whole without scripts, small, and safe with hostile text.
+
+#![allow(clippy::unwrap_used)]
+
+use mbolo_pulse::board::{Board, Health, Visitor};
+use mbolo_pulse::model::{IncidentId, IncidentState, ServiceId};
+use mbolo_pulse_page::{
+    FormToken, Language, Notice, PageContext, Theme, content_security_policy, home, how_we_know, incident,
+    not_found, sample, service, service_unavailable, subscribe,
+};
+
+const NOW: i64 = 1_793_000_520;
+const LIMIT: usize = 100_000;
+
+fn context<'a>(board: &'a Board, visitor: &'a Visitor) -> PageContext<'a> {
+    PageContext {
+        board,
+        visitor,
+        now: NOW,
+        language: Language::En,
+        language_is_chosen: false,
+        theme: Theme::Auto,
+        base_url: "https://pulse.example.org",
+        report_form: Some(FormToken("token-1".to_owned())),
+        notice: None,
+        comments: &[],
+        email_is_offered: true,
+    }
+}
+
+fn whatsapp() -> ServiceId {
+    ServiceId::new("whatsapp").expect("a valid name")
+}
+
+/// What a text browser shows of the main part.
+fn text_of(page: &str) -> String {
+    let main = page.split_once("<main").map_or(page, |(_, main)| main);
+    let main = main.split_once("</main>").map_or(main, |(main, _)| main);
+    let mut text = String::new();
+    let mut inside = true;
+    for c in main.chars() {
+        match c {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                text.push(' ');
+            }
+            _ if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn every_page(context: &PageContext<'_>) -> Vec<(&'static str, String)> {
+    vec![
+        ("home", home(context)),
+        ("service", service(context, &whatsapp()).expect("WhatsApp is on the board")),
+        ("incident", incident(context, &context.board.incidents[0].incident.id).expect("it is on the board")),
+        ("how we know", how_we_know(context)),
+        ("subscribe", subscribe(context)),
+        ("not found", not_found(context)),
+        ("unavailable", service_unavailable(context)),
+    ]
+}
+
+#[test]
+fn is_it_down_is_answered_in_the_first_sentence() {
+    let (busy, quiet, nowhere) = (sample::sample_board(NOW), sample::quiet_board(NOW), Visitor::default());
+    let page = text_of(&service(&context(&busy, &nowhere), &whatsapp()).expect("a page"));
+    assert!(page.starts_with("Is WhatsApp down? Yes. WhatsApp has been down since"), "{page:.200}");
+    assert!(page.contains("It is not you. Do not restart your router."));
+    let page = text_of(&service(&context(&quiet, &nowhere), &whatsapp()).expect("a page"));
+    assert!(page.starts_with("Is WhatsApp down? No. WhatsApp works."), "{page:.200}");
+    assert!(page.contains("Measured 40 seconds ago"), "{page:.400}");
+    assert!(text_of(&home(&context(&quiet, &nowhere))).starts_with("Is it down? No."));
+}
+
+#[test]
+fn somebody_in_gabon_is_told_about_gabon() {
+    let (board, visitor) = (sample::sample_board(NOW), sample::visitor_in_gabon());
+    let page = text_of(&service(&context(&board, &visitor), &whatsapp()).expect("a page"));
+    assert!(page.contains("For you, in Gabon: networks have lost their connectivity since"), "{page:.600}");
+    assert!(page.contains("Loss of connectivity in Gabon, 4 of 4 measured networks, since"), "{page}");
+    assert!(page.contains("Yours: Gabon Telecom (AS16058)"));
+    let french = PageContext { language: Language::Fr, ..context(&board, &visitor) };
+    let page = text_of(&service(&french, &whatsapp()).expect("a page"));
+    assert!(page.contains("Perte de connectivité au Gabon, 4 réseaux mesurés sur 4"), "{page}");
+}
+
+#[test]
+fn an_incident_says_how_fast_it_was_seen_and_when_the_service_said_so() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let page = text_of(&service(&context(&board, &nowhere), &whatsapp()).expect("a page"));
+    assert!(
+        page.replace('\u{a0}', " ").contains("Seen after 3 min; the service said so after 34 min."),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_stale_is_grey_and_never_says_that_anything_works() {
+    let (board, visitor) = (sample::quiet_board(NOW), sample::visitor_in_gabon());
+    let stale = PageContext { now: NOW + 3600, ..context(&board, &visitor) };
+    let page = service(&stale, &whatsapp()).expect("a page");
+    assert!(page.contains("class=\"stale\"") && page.contains("data-health=\"unknown\""));
+    assert!(page.contains("class=\"verdict u\""));
+    let text = text_of(&page);
+    assert!(text.starts_with("This page is from"), "{text:.200}");
+    assert!(text.contains("Is WhatsApp down? We cannot tell now."));
+    assert!(!text.contains("No. WhatsApp works"));
+    let text = text_of(&home(&stale));
+    assert!(text.contains("Is it down? We cannot tell now.") && !text.contains("Works"), "{text:.600}");
+}
+
+#[test]
+fn what_was_never_measured_is_not_called_well() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let bank = ServiceId::new("bank").expect("a valid name");
+    let page = text_of(&service(&context(&board, &nowhere), &bank).expect("a page"));
+    assert!(page.contains("We cannot tell yet."), "{page:.300}");
+}
+
+#[test]
+fn a_suspicion_is_shown_as_being_checked_and_is_no_incident_yet() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let mbolo = ServiceId::new("mbolo").expect("a valid name");
+    let page = text_of(&service(&context(&board, &nowhere), &mbolo).expect("a page"));
+    assert!(page.contains("Something is unusual in Cameroon since"), "{page}");
+    assert!(incident(&context(&board, &nowhere), &IncidentId("mbolo-CM-1".to_owned())).is_none());
+    let mut confirmed = board.clone();
+    confirmed.incidents[2].incident.state = IncidentState::Confirmed;
+    assert!(incident(&context(&confirmed, &nowhere), &IncidentId("mbolo-CM-1".to_owned())).is_some());
+}
+
+#[test]
+fn reports_without_measurements_are_said_to_be_just_that() {
+    let mut board = sample::quiet_board(NOW);
+    board.services[1].health = Health::Reported;
+    let nowhere = Visitor::default();
+    let page = text_of(&service(&context(&board, &nowhere), &whatsapp()).expect("a page"));
+    assert!(
+        page.contains("People report problems with WhatsApp; our measurements are normal."),
+        "{page:.300}"
+    );
+}
+
+#[test]
+fn a_report_is_one_tap_without_scripts() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let page = service(&context(&board, &nowhere), &whatsapp()).expect("a page");
+    assert!(page.contains("method=\"post\" action=\"/v1/report\""));
+    assert!(
+        page.contains("name=\"token\" value=\"token-1\"")
+            && page.contains("name=\"service\" value=\"whatsapp\"")
+    );
+    assert_eq!(page.matches("<button name=\"problem\"").count(), 8);
+    let thanks = PageContext { notice: Some(Notice::ReportThanks), ..context(&board, &nowhere) };
+    let text = text_of(&service(&thanks, &whatsapp()).expect("a page"));
+    assert!(
+        text.starts_with("Thank you.") && text.contains("7,412 reports came in before it"),
+        "{text:.900}"
+    );
+    let closed = PageContext { report_form: None, ..context(&board, &nowhere) };
+    let page = service(&closed, &whatsapp()).expect("a page");
+    assert!(!page.contains("<form") && page.contains("Reports are closed"));
+}
+
+#[test]
+fn the_worst_day_fits_into_a_hundred_kilobytes() {
+    let (board, visitor) = (sample::worst_board(NOW), sample::visitor_in_gabon());
+    let mut comments = sample::comments(NOW);
+    comments.resize(100, comments[0].clone());
+    for comment in &mut comments {
+        comment.text = "<b>é</b> ".repeat(100);
+    }
+    for language in Language::ALL {
+        let context = PageContext {
+            language,
+            language_is_chosen: true,
+            theme: Theme::Dark,
+            comments: &comments,
+            ..context(&board, &visitor)
+        };
+        for (name, page) in every_page(&context) {
+            assert!(page.len() < LIMIT, "{name} in {} has {} bytes", language.tag(), page.len());
+        }
+    }
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    let attack = "\"'><script>alert(1)</script>&amp;{$n}\u{E000}\u{202E}";
+    let mut board = sample::sample_board(NOW);
+    board.observatory = attack.to_owned();
+    board.services[1].name = attack.to_owned();
+    board.services[1].url = Some("javascript:alert(1)".to_owned());
+    board.services[1].probes[0].target = attack.to_owned();
+    board.services[1].probes[0].vantage = attack.to_owned();
+    board.services[1].probes[0].failed_phase = Some(attack.to_owned());
+    board.incidents[0].incident.id = IncidentId(attack.to_owned());
+    board.incidents[0].updates[2].text = Some(attack.to_owned());
+    board.incidents[0].cause =
+        Some(mbolo_pulse::board::Cause { text: attack.to_owned(), source: "javascript:alert(1)".to_owned() });
+    let mut visitor = sample::visitor_in_gabon();
+    visitor.network_name = Some(attack.to_owned());
+    let mut comments = sample::comments(NOW);
+    comments[0].text = attack.to_owned();
+    comments[0].author = Some(attack.to_owned());
+    let context = PageContext {
+        comments: &comments,
+        report_form: Some(FormToken(attack.to_owned())),
+        ..context(&board, &visitor)
+    };
+    for (name, page) in every_page(&context) {
+        assert_eq!(page.matches("<script").count(), 1, "{name}");
+        assert!(!page.contains("href=\"javascript:"), "{name}");
+        assert!(!page.contains("=\"\"'>"), "{name}");
+    }
+}
+
+#[test]
+fn every_page_has_the_bones_that_screen_readers_walk_on() {
+    let (board, visitor) = (sample::sample_board(NOW), sample::visitor_in_gabon());
+    let comments = sample::comments(NOW);
+    for language in Language::ALL {
+        let context = PageContext { language, comments: &comments, ..context(&board, &visitor) };
+        for (name, page) in every_page(&context) {
+            assert!(page.contains(&format!("<html lang=\"{}\"", language.tag())), "{name}");
+            for landmark in ["<header", "<main", "<footer", "<nav aria-label"] {
+                assert_eq!(page.matches(landmark).count(), 1, "{name} {landmark}");
+            }
+            assert_eq!(page.matches("<h1").count(), 1, "{name}");
+            headings_do_not_skip(name, &page);
+            ids_are_unique_and_what_is_referred_to_exists(name, &page);
+            assert_eq!(page.matches("<table").count(), page.matches("<caption").count(), "{name}");
+            assert!(!page.contains(" style=\""), "{name} has a style that the policy forbids");
+            for tag in ["<input ", "<textarea ", "<select "] {
+                for (at, _) in page.match_indices(tag) {
+                    let field = page[at..].split('>').next().expect("a tag");
+                    if !field.contains("type=\"hidden\"") {
+                        let id = field
+                            .split("id=\"")
+                            .nth(1)
+                            .and_then(|rest| rest.split('"').next())
+                            .expect("an id");
+                        assert!(page.contains(&format!("<label for=\"{id}\"")), "{name}: {id} has no label");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_fetches_nothing_from_elsewhere() {
+    let (board, visitor) = (sample::sample_board(NOW), sample::visitor_in_gabon());
+    for (name, page) in every_page(&context(&board, &visitor)) {
+        assert!(!page.contains("<img") && !page.contains("src=") && !page.contains("@import"), "{name}");
+        assert!(!page.contains("rel=\"stylesheet\""), "{name}");
+    }
+    assert!(content_security_policy().starts_with("default-src 'none'"));
+}
+
+#[test]
+fn a_reconstruction_says_so_before_anything_else() {
+    let mut board = sample::sample_board(NOW);
+    board.limits.push("reconstruction".to_owned());
+    let nowhere = Visitor::default();
+    let page = text_of(&home(&context(&board, &nowhere)));
+    assert!(page.starts_with("A reconstruction. "), "{page:.200}");
+}
+
+#[test]
+fn no_page_shows_the_name_of_a_text_that_is_missing() {
+    let worst = sample::worst_board(NOW);
+    let busy = sample::sample_board(NOW);
+    let visitor = sample::visitor_in_gabon();
+    let known: Vec<&str> = include_str!("../locales/en.ftl")
+        .lines()
+        .filter_map(|line| line.split_once(" ="))
+        .map(|(key, _)| key)
+        .filter(|key| key.contains('-') && key.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    assert!(known.len() > 150);
+    for board in [&worst, &busy] {
+        for notice in Notice::ALL {
+            for language in Language::ALL {
+                let context = PageContext { notice: Some(notice), language, ..context(board, &visitor) };
+                for (name, page) in every_page(&context) {
+                    let text = text_of(&page);
+                    let missing =
+                        text.split_whitespace().find(|word| known.contains(word) || word.contains("{$"));
+                    assert_eq!(missing, None, "{name} in {}", language.tag());
+                }
+            }
+        }
+    }
+}
+
+fn headings_do_not_skip(name: &str, page: &str) {
+    let mut last = 0;
+    for (at, _) in page.match_indices("<h") {
+        let Some(level) = page[at + 2..].chars().next().and_then(|c| c.to_digit(10)) else { continue };
+        assert!(level <= last + 1, "{name}: a heading of level {level} after one of {last}");
+        last = level;
+    }
+}
+
+fn ids_are_unique_and_what_is_referred_to_exists(name: &str, page: &str) {
+    let body = page.split_once("<body").map_or(page, |(_, body)| body);
+    let values = |attribute: &str| {
+        body.match_indices(attribute)
+            .map(|(at, found)| body[at + found.len()..].split('"').next().expect("a value").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut ids = values(" id=\"");
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "{name}: an id stands twice");
+    for attribute in [" aria-labelledby=\"", " aria-describedby=\"", " for=\"", " href=\"#"] {
+        for id in values(attribute) {
+            assert!(ids.contains(&id), "{name}: {attribute} refers to {id}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What agents measured. An agent that lost its own network abstains; where an agent stands is the configuration's word.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use mbolo_pulse::board::ProbeRow;
+use mbolo_pulse::{Count, Minute, ServiceId, Signal};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::signed::{check_batch_name, check_minute, signer};
+use super::{App, Refused};
+use crate::store::Batch;
+
+/// The longest name of a target, bytes.
+const TARGET_NAME: usize = 256;
+
+#[derive(Debug, Deserialize)]
+struct Results {
+    batch: String,
+    minute: u32,
+    #[serde(default)]
+    abstained: bool,
+    results: Vec<TargetResult>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TargetResult {
+    service: ServiceId,
+    target: String,
+    ok: bool,
+    #[serde(default)]
+    failed_phase: Option<Phase>,
+    #[serde(default)]
+    took_ms: Option<u32>,
+}
+
+/// The phases that a page knows.
+#[derive(Debug, Clone, Copy, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Phase {
+    Dns,
+    Tcp,
+    Tls,
+    Http,
+    WebSocket,
+    Session,
+}
+
+impl Phase {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Http => "http",
+            Self::WebSocket => "websocket",
+            Self::Session => "session",
+        }
+    }
+}
+
+/// Takes a batch, once.
+pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Refused> {
+    let agent = signer(&headers, "x-mbolo-agent", &body, &shared.config.agents, |agent| agent.key)
+        .inspect_err(|_| shared.metrics.batches_unsigned.add(1))?;
+    let batch: Results =
+        serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
+    let most = shared.config.limits.agent_results;
+    if batch.results.len() > most as usize || batch.results.iter().any(|one| one.target.len() > TARGET_NAME) {
+        return Err(Refused::malformed(format!(
+            "results: at most {most}, targets of at most {TARGET_NAME} bytes"
+        )));
+    }
+    check_batch_name(&batch.batch)?;
+    check_minute(&shared, batch.minute)?;
+    if batch.abstained {
+        shared.metrics.agents_abstained.add(1);
+        return Ok(Json(json!({ "counted": false, "abstained": true })));
+    }
+    let mut counts: BTreeMap<ServiceId, Count> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for result in batch.results {
+        let Some(service) = shared.config.service(result.service.as_str()) else { continue };
+        let count = counts.entry(service.id.clone()).or_insert_with(|| Count {
+            minute: Minute(batch.minute),
+            service: service.id.clone(),
+            cc: agent.cc,
+            asn: agent.asn,
+            signal: Signal::Probe,
+            problem: None,
+            cell: None,
+            n: 1,
+            weight: None,
+            attempts: 0,
+            failures: 0,
+        });
+        count.attempts += 1;
+        count.failures += u32::from(!result.ok);
+        rows.push((
+            service.id.clone(),
+            ProbeRow {
+                target: result.target,
+                vantage: format!("{} AS{}", agent.cc, agent.asn.0),
+                at: Minute(batch.minute).unix(),
+                ok: result.ok,
+                failed_phase: result.failed_phase.map(|phase| phase.as_str().to_owned()),
+                took_ms: result.took_ms,
+            },
+        ));
+    }
+    let understood = rows.len();
+    let source = format!("agent:{}", agent.name);
+    let batch = Batch { source, id: batch.batch, minute: batch.minute, is_whole_minute: false };
+    let counts = counts.into_values().collect();
+    let is_new =
+        shared.store.add_once(batch, counts).await.inspect_err(|_| shared.metrics.not_stored.add(1))?;
+    if is_new {
+        shared.metrics.agent_batches.add(1);
+        for (service, row) in rows {
+            shared.note_probe(&service, &agent.name, row);
+        }
+    } else {
+        shared.metrics.batches_repeated.add(1);
+    }
+    Ok(Json(json!({ "counted": is_new, "results": understood })))
+}

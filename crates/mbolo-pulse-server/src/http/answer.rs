@@ -1,0 +1,82 @@
+//! How a request is refused: a status, a word for programs, a sentence for people.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::store::StoreError;
+use crate::work::WorkError;
+
+/// A refusal, as JSON `{"error": "word", "message": "sentence"}`.
+#[derive(Debug)]
+pub struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    message: String,
+}
+
+impl Refused {
+    /// With a word for programs and a sentence for people.
+    pub fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
+        Self { status, error, message: message.into() }
+    }
+
+    /// The body is not what it should be.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+
+    /// The service is not watched here.
+    pub fn unknown_service() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_service",
+            "this service is not watched here; see /v1/services",
+        )
+    }
+
+    /// The word.
+    pub fn word(&self) -> &'static str {
+        self.error
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        let word = match &error {
+            StoreError::Full => "disk_full",
+            StoreError::Busy => "busy",
+            StoreError::Open { .. } | StoreError::Failed(_) => "store_failed",
+        };
+        if !matches!(error, StoreError::Full | StoreError::Busy) {
+            tracing::error!(%error, "a request failed");
+        }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, word, error.to_string())
+    }
+}
+
+impl From<WorkError> for Refused {
+    fn from(error: WorkError) -> Self {
+        let (status, word) = match error {
+            WorkError::Forged => (StatusCode::FORBIDDEN, "bad_challenge"),
+            WorkError::Expired => (StatusCode::GONE, "expired"),
+            WorkError::Spent => (StatusCode::GONE, "spent"),
+            WorkError::Insufficient => (StatusCode::FORBIDDEN, "bad_work"),
+            WorkError::TooSoon => (StatusCode::TOO_MANY_REQUESTS, "too_soon"),
+            WorkError::Full => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        };
+        Self::new(status, word, error.to_string())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": self.error, "message": self.message }));
+        let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("30"));
+        }
+        response
+    }
+}

@@ -1,0 +1,151 @@
+//! Comments: written by anyone with a token, shown after a person let them through.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mbolo_pulse::ServiceId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::report::{Nonce, back_to_service};
+use super::{App, Peer, Refused, is_form, sender};
+use crate::shared::Shared;
+use crate::store::{CommentRow, save_comment, waiting_count};
+
+/// Characters of a comment.
+const TEXT: usize = 500;
+
+/// Characters of a name.
+const AUTHOR: usize = 40;
+
+/// Comments in one answer.
+const MOST: usize = 100;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    service: Option<ServiceId>,
+}
+
+/// As it comes: from a form with the page's token, or with a challenge and its nonce.
+#[derive(Debug, Deserialize)]
+struct Written {
+    service: ServiceId,
+    #[serde(default)]
+    author: Option<String>,
+    text: String,
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    challenge: String,
+    #[serde(default)]
+    nonce: Option<Nonce>,
+    #[serde(default)]
+    lang: Option<String>,
+}
+
+/// Approved comments, newest first.
+pub async fn list(State(shared): App, Query(asked): Query<Asked>) -> Json<Value> {
+    let comments = shared.comments();
+    let shown: Vec<Value> = comments
+        .iter()
+        .filter(|one| asked.service.as_ref().is_none_or(|service| one.service == *service))
+        .take(MOST)
+        .map(|one| json!({ "at": one.at, "service": one.service, "author": one.author, "cc": one.cc, "text": one.text }))
+        .collect();
+    Json(json!({ "comments": shown }))
+}
+
+/// Takes a comment for a moderator.
+pub async fn write(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    if !is_form(&headers) {
+        let written: Written =
+            serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
+        let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
+        let nonce = written.nonce.as_ref().ok_or_else(|| Refused::malformed("nonce: a number"))?.number()?;
+        shared.work.spend(&written.challenge, service.id.as_str(), nonce, shared.clock.now())?;
+        keep(&shared, &peer, &headers, written).await?;
+        let body = Json(json!({ "waits_for_moderation": true }));
+        return Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response());
+    }
+    let Ok(written) = serde_urlencoded::from_bytes::<Written>(&body) else {
+        return Err(Refused::malformed("service, text and token are needed"));
+    };
+    let Some(service) = shared.config.service(written.service.as_str()) else {
+        return Err(Refused::unknown_service());
+    };
+    let (id, language) = (service.id.clone(), written.lang.clone());
+    let notice = match shared.work.spend_form(&written.token, id.as_str(), shared.clock.now()) {
+        Err(_) => "form-expired",
+        Ok(()) => match keep(&shared, &peer, &headers, written).await {
+            Ok(()) => "comment-waits",
+            Err(refused) if refused.word() == "malformed" => "comment-refused",
+            Err(refused) if refused.word() == "flood" => "too-many",
+            Err(_) => "not-stored",
+        },
+    };
+    Ok(back_to_service(id.as_str(), notice, language.as_deref()))
+}
+
+async fn keep(
+    shared: &Shared,
+    peer: &ConnectInfo<Peer>,
+    headers: &HeaderMap,
+    written: Written,
+) -> Result<(), Refused> {
+    let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
+    let text = plain(&written.text, TEXT).filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| Refused::malformed(format!("text: 1 to {TEXT} characters")))?;
+    let author = match written.author.as_deref().map(|author| plain(author, AUTHOR)) {
+        None => None,
+        Some(Some(author)) => Some(author).filter(|author| !author.is_empty()),
+        Some(None) => return Err(Refused::malformed(format!("author: at most {AUTHOR} characters"))),
+    };
+    let comment = CommentRow {
+        id: 0,
+        at: shared.clock.now(),
+        service: service.id.clone(),
+        author,
+        cc: sender(shared, peer, headers).place.cc,
+        text,
+    };
+    let most = shared.config.limits.comments_waiting;
+    let kept = shared.store.change(move |transaction| {
+        let has_room = waiting_count(transaction)? < most;
+        if has_room {
+            save_comment(transaction, &comment)?;
+        }
+        Ok(has_room)
+    });
+    if !kept.await.inspect_err(|_| shared.metrics.not_stored.add(1))? {
+        let message = "too many comments wait for a moderator; try again tomorrow";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
+    }
+    shared.metrics.comments.add(1);
+    Ok(())
+}
+
+/// Text without control characters and without spaces at its ends; `None` if it is too long.
+fn plain(text: &str, most: usize) -> Option<String> {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * most).collect();
+    let text = text.trim();
+    (text.chars().count() <= most).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_plain_text_of_bounded_length() {
+        assert_eq!(plain("  hi\u{0}\nyou ", 500).as_deref(), Some("hi  you"));
+        assert_eq!(plain(&"x".repeat(501), 500), None);
+        assert_eq!(plain(&"é".repeat(500), 500).map(|text| text.chars().count()), Some(500));
+    }
+}

@@ -1,0 +1,226 @@
+//! HTML pages. What depends on a visitor (language, place) is part of the key under which a page is kept; a form's token
+//! is written into the kept page as it leaves, because each is good for one use.
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mbolo_pulse::board::{Board, Visitor};
+use mbolo_pulse::{IncidentId, ServiceId};
+use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme};
+use mbolo_pulse_publish::Publisher;
+use serde::Deserialize;
+
+use super::{App, Peer, sender};
+use crate::board_maker::network_text;
+use crate::published::Rendered;
+use crate::shared::Shared;
+
+/// Stands for a token in a kept page. Only a token's own letters, so no encoding changes it.
+const TOKEN: &str = "f1.token-goes-here.0.0";
+
+/// Comments that a page may show.
+const MOST_COMMENTS: usize = 20;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+    theme: Option<String>,
+    notice: Option<String>,
+}
+
+/// What one page depends on besides the board.
+struct Reader {
+    visitor: Visitor,
+    language: Language,
+    is_chosen: bool,
+    theme: Theme,
+    notice: Option<Notice>,
+}
+
+impl Reader {
+    fn new(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMap, asked: &Asked) -> Self {
+        let place = sender(shared, peer, headers).place;
+        let name = shared.edge.network_name(place.asn);
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Self {
+            visitor: Visitor {
+                place: place.scope(),
+                network_name: (place.asn.0 != 0).then(|| name.unwrap_or_else(|| network_text(place.asn))),
+            },
+            language: Language::negotiate(asked.lang.as_deref(), accepted),
+            is_chosen: asked.lang.as_deref().and_then(Language::from_tag).is_some(),
+            theme: asked.theme.as_deref().map(Theme::from_query).unwrap_or_default(),
+            notice: asked.notice.as_deref().and_then(Notice::from_code),
+        }
+    }
+
+    fn key(&self) -> String {
+        let Self { visitor, language, is_chosen, theme, notice } = self;
+        format!("{:?} {language:?} {is_chosen} {theme:?} {notice:?}", visitor.place)
+    }
+}
+
+/// Renders a page, or takes it from memory, and lets it go.
+fn send(
+    shared: &Shared,
+    reader: &Reader,
+    name: &str,
+    form: Option<&str>,
+    comments: &[Comment],
+    status: StatusCode,
+    render: impl FnOnce(&PageContext<'_>) -> Option<String>,
+) -> Option<Response> {
+    let published = shared.published();
+    // A played day is looked at as if it were now.
+    let now = if shared.clock.is_played() { published.board.generated_at } else { shared.clock.now() };
+    let newest = comments.first().map_or(0, |comment| comment.at);
+    // "2 minutes ago" is part of the page: it is made again every 15 seconds.
+    let key = format!("page {name} {} {newest} {} {}", reader.key(), comments.len(), now / 15);
+    let base_url = shared.config.public_url();
+    let make = |board: &Board| {
+        let context = PageContext {
+            board,
+            visitor: &reader.visitor,
+            now,
+            language: reader.language,
+            language_is_chosen: reader.is_chosen,
+            theme: reader.theme,
+            base_url: &base_url,
+            report_form: form.map(|_| FormToken(TOKEN.to_owned())),
+            notice: reader.notice,
+            comments,
+            email_is_offered: shared.publisher.as_ref().is_some_and(Publisher::email_is_offered),
+        };
+        Some(Rendered { media: "text/html; charset=utf-8", body: Bytes::from(render(&context)?) })
+    };
+    let rendered = published.rendered(&key, make)?;
+    let body = match form {
+        None => rendered.body.clone(),
+        Some(of) => with_token(&rendered.body, &shared.work.form(of, shared.clock.now())),
+    };
+    let mut response = (status, [(header::CONTENT_TYPE, rendered.media)], body).into_response();
+    let headers = response.headers_mut();
+    // With a token in it a page is for one reader; without one it still depends on the reader's place.
+    let cache = if form.is_some() { "private, no-store" } else { "private, max-age=15" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
+    if let Ok(policy) = HeaderValue::from_str(&page::content_security_policy()) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Some(response)
+}
+
+fn with_token(body: &Bytes, token: &str) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(html) => Bytes::from(html.replace(TOKEN, token)),
+        Err(_) => body.clone(),
+    }
+}
+
+/// The list of services.
+pub async fn home(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let page = send(&shared, &reader, "home", None, &[], StatusCode::OK, |context| Some(page::home(context)));
+    page.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// One service.
+pub async fn service(
+    State(shared): App,
+    Path(id): Path<String>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let Some(id) = shared.config.service(&id).map(|service| service.id.clone()) else {
+        return missing(&shared, &reader);
+    };
+    let comments = comments_of(&shared, &id);
+    let name = format!("service {id}");
+    let page = send(&shared, &reader, &name, Some(id.as_str()), &comments, StatusCode::OK, |context| {
+        page::service(context, &id)
+    });
+    page.unwrap_or_else(|| missing(&shared, &reader))
+}
+
+fn comments_of(shared: &Shared, id: &ServiceId) -> Vec<Comment> {
+    let comments = shared.comments();
+    comments
+        .iter()
+        .filter(|comment| comment.service == *id)
+        .take(MOST_COMMENTS)
+        .map(|comment| Comment {
+            at: comment.at,
+            author: comment.author.clone(),
+            country: (comment.cc != mbolo_pulse::Country::UNKNOWN).then_some(comment.cc),
+            text: comment.text.clone(),
+        })
+        .collect()
+}
+
+/// One incident.
+pub async fn incident(
+    State(shared): App,
+    Path(id): Path<String>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let id = IncidentId(id);
+    let name = format!("incident {}", id.0);
+    let page =
+        send(&shared, &reader, &name, None, &[], StatusCode::OK, |context| page::incident(context, &id));
+    page.unwrap_or_else(|| missing(&shared, &reader))
+}
+
+/// How the observatory measures.
+pub async fn how_we_know(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let page =
+        send(&shared, &reader, "how", None, &[], StatusCode::OK, |context| Some(page::how_we_know(context)));
+    page.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// The ways to be told.
+pub async fn subscribe(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let page = send(&shared, &reader, "subscribe", Some("subscribe"), &[], StatusCode::OK, |context| {
+        Some(page::subscribe(context))
+    });
+    page.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// Nothing is here.
+pub async fn not_found(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    missing(&shared, &Reader::new(&shared, &peer, &headers, &asked))
+}
+
+fn missing(shared: &Shared, reader: &Reader) -> Response {
+    let page = send(shared, reader, "missing", None, &[], StatusCode::NOT_FOUND, |context| {
+        Some(page::not_found(context))
+    });
+    page.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+}

@@ -1,0 +1,188 @@
+//! "It does not work": one person's report, with a proof of work, or from a form without scripts.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mbolo_pulse::{Count, Problem, ServiceId, Signal};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{App, Peer, Refused, is_form, sender};
+use crate::admission::{Admitted, Channel};
+use crate::shared::{Shared, lock};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct For {
+    service: String,
+}
+
+/// A challenge for one report or comment of a service, or for one webhook (`?service=webhook`).
+pub async fn challenge(State(shared): App, Query(of): Query<For>) -> Result<Response, Refused> {
+    let service = shared.config.service(&of.service).map(|service| service.id.as_str());
+    let name = service.or((of.service == WEBHOOK).then_some(WEBHOOK)).ok_or_else(Refused::unknown_service)?;
+    let challenge = shared.work.challenge(name, shared.clock.now());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(challenge)).into_response())
+}
+
+/// What a challenge for a webhook is for, where others name a service.
+pub(super) const WEBHOOK: &str = "webhook";
+
+/// As scripts and apps send it.
+#[derive(Debug, Deserialize)]
+struct Worked {
+    service: ServiceId,
+    problem: Problem,
+    challenge: String,
+    nonce: Nonce,
+}
+
+/// A number, or its digits: JavaScript's numbers end at 2^53.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Nonce {
+    Number(u64),
+    Digits(String),
+}
+
+impl Nonce {
+    /// The number.
+    pub(super) fn number(&self) -> Result<u64, Refused> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Digits(digits) => digits.parse().map_err(|_| Refused::malformed("nonce: a decimal number")),
+        }
+    }
+}
+
+/// As a form sends it.
+#[derive(Debug, Deserialize)]
+struct Filled {
+    service: ServiceId,
+    problem: Problem,
+    token: String,
+    lang: Option<String>,
+}
+
+/// What became of a report.
+enum Outcome {
+    Counted,
+    Already,
+}
+
+/// Takes a report.
+pub async fn report(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    if is_form(&headers) {
+        return Ok(from_form(&shared, &peer, &headers, &body).await);
+    }
+    let report: Worked =
+        serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
+    let service = shared.config.service(report.service.as_str()).ok_or_else(Refused::unknown_service)?;
+    let spent =
+        shared.work.spend(&report.challenge, service.id.as_str(), report.nonce.number()?, shared.clock.now());
+    spent.inspect_err(|_| shared.metrics.reports_refused.add(1))?;
+    match count(&shared, &peer, &headers, &report.service, report.problem, Channel::Worked).await? {
+        Outcome::Counted => {
+            let body = Json(json!({ "counted": true }));
+            Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+        }
+        Outcome::Already => {
+            let message = "you have reported this service already; it counts once in half an hour";
+            Err(Refused::new(StatusCode::CONFLICT, "reported_before", message))
+        }
+    }
+}
+
+/// A form is answered with the page that it came from, with a notice on it.
+async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMap, body: &[u8]) -> Response {
+    let Ok(form) = serde_urlencoded::from_bytes::<Filled>(body) else {
+        return Refused::malformed("service, problem and token are needed").into_response();
+    };
+    let Some(service) = shared.config.service(form.service.as_str()) else {
+        return Refused::unknown_service().into_response();
+    };
+    let notice = match shared.work.spend_form(&form.token, service.id.as_str(), shared.clock.now()) {
+        Err(_) => {
+            shared.metrics.reports_refused.add(1);
+            "form-expired"
+        }
+        Ok(()) => match count(shared, peer, headers, &form.service, form.problem, Channel::Form).await {
+            Ok(Outcome::Counted) => "report-thanks",
+            Ok(Outcome::Already) => "reported-before",
+            Err(refused) if refused.word() == "flood" => "too-many",
+            Err(_) => "not-stored",
+        },
+    };
+    back_to_service(service.id.as_str(), notice, form.lang.as_deref())
+}
+
+/// 303 to a service's page.
+pub(super) fn back_to_service(service: &str, notice: &str, language: Option<&str>) -> Response {
+    back_to(&format!("/service/{service}"), notice, language)
+}
+
+/// 303 to a page with a notice on it.
+pub(super) fn back_to(path: &str, notice: &str, language: Option<&str>) -> Response {
+    let language = match language {
+        Some(language @ ("en" | "fr")) => format!("&lang={language}"),
+        _ => String::new(),
+    };
+    let to = format!("{path}?notice={notice}{language}");
+    (StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store".to_owned())])
+        .into_response()
+}
+
+async fn count(
+    shared: &Shared,
+    peer: &ConnectInfo<Peer>,
+    headers: &HeaderMap,
+    service: &ServiceId,
+    problem: Problem,
+    channel: Channel,
+) -> Result<Outcome, Refused> {
+    let service = shared.config.service(service.as_str()).ok_or_else(Refused::unknown_service)?;
+    if !service.problems.contains(&problem) {
+        return Err(Refused::malformed("this problem cannot be reported for this service; see /v1/services"));
+    }
+    let sender = sender(shared, peer, headers);
+    let now = shared.clock.now();
+    let admitted = lock(&shared.admission).report(&sender, &service.id, channel, now);
+    let weight = match admitted {
+        Admitted::Counted(weight) => weight,
+        Admitted::Already => {
+            shared.metrics.reports_repeated.add(1);
+            return Ok(Outcome::Already);
+        }
+        Admitted::Flood => {
+            shared.metrics.reports_refused.add(1);
+            let message = "too many reports from your neighbourhood of the network; yours was not counted";
+            return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
+        }
+    };
+    let count = Count {
+        minute: shared.clock.minute(),
+        service: service.id.clone(),
+        cc: sender.place.cc,
+        asn: sender.place.asn,
+        signal: Signal::Reports,
+        problem: Some(problem),
+        cell: None,
+        n: 1,
+        weight: Some(weight),
+        attempts: 0,
+        failures: 0,
+    };
+    if let Err(error) = shared.store.add(vec![count]).await {
+        shared.metrics.not_stored.add(1);
+        lock(&shared.admission).take_back(&sender, &service.id, now);
+        return Err(error.into());
+    }
+    shared.metrics.reports.add(1);
+    Ok(Outcome::Counted)
+}

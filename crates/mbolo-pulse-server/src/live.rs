@@ -1,0 +1,448 @@
+//! The live loop: closes each minute a little after its end, asks the detector, keeps what changed, makes the board.
+//!
+//! One thread owns the detector and the incidents; others send it commands. A minute is given to the detector once, in
+//! order. What comes later corrects history. After a restart the history in the store is read first: incidents in the
+//! store win, and what the detector finds again before the last closed minute is not news.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use mbolo_pulse::board::{Board, Cause, IncidentBoard, UpdateBoard};
+use mbolo_pulse::{
+    Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Transition,
+};
+
+use crate::board_maker::{Ingredients, make};
+use crate::recent::Recent;
+use crate::shared::Shared;
+use crate::store::{
+    IncidentRow, StoreError, Watch, closed_minute, each_count, first_minute, incidents, prune, save_board,
+    save_incident, save_watch, set_closed_minute, watches,
+};
+
+/// Between two boards that only have newer numbers, real time.
+const BETWEEN_BOARDS: Duration = Duration::from_secs(2);
+
+/// A gap in watching that is not worth telling, minutes.
+const SMALL_GAP: u32 = 5;
+
+/// Counts may come this late, minutes.
+pub const LATE_MINUTES: u32 = 72 * 60;
+
+/// Entries of one incident's timeline.
+const MOST_UPDATES: usize = 500;
+
+/// What a person does with an incident.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Says why it happened, and who says so; `None` takes it back.
+    SetCause(Option<Cause>),
+    /// Adds a line to the timeline.
+    AddUpdate(String),
+    /// Says that nothing was wrong, or takes that back.
+    SetFalseAlarm(bool),
+}
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// There is no such incident.
+    #[error("there is no incident of this id within the last 90 days")]
+    Unknown,
+    /// Its timeline is full.
+    #[error("the incident has {MOST_UPDATES} updates; there is no room for more")]
+    TooMany,
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The observatory is shutting down.
+    #[error("the observatory is shutting down")]
+    Gone,
+}
+
+type Answer = tokio::sync::oneshot::Sender<Result<IncidentBoard, OperationError>>;
+
+/// A person's change, for the live loop.
+pub struct Command {
+    id: IncidentId,
+    operation: Operation,
+    answer: Answer,
+}
+
+/// Where commands are put.
+#[derive(Clone)]
+pub struct Commands(Sender<Command>);
+
+impl Commands {
+    /// Both ends.
+    pub fn new() -> (Self, Receiver<Command>) {
+        let (sender, receiver) = channel();
+        (Self(sender), receiver)
+    }
+
+    /// Does it and says what the incident is now.
+    pub async fn operate(
+        &self,
+        id: IncidentId,
+        operation: Operation,
+    ) -> Result<IncidentBoard, OperationError> {
+        let (answer, done) = tokio::sync::oneshot::channel();
+        self.0.send(Command { id, operation, answer }).map_err(|_| OperationError::Gone)?;
+        done.await.unwrap_or(Err(OperationError::Gone))
+    }
+}
+
+/// The loop's own state.
+pub struct Live {
+    shared: Arc<Shared>,
+    detector: Detector,
+    recent: Recent,
+    incidents: BTreeMap<String, IncidentRow>,
+    /// Incidents whose last change is not in the store yet.
+    unsaved: BTreeSet<String>,
+    watches: Vec<Watch>,
+    /// Committed counts that the detector has not seen.
+    waiting: BTreeMap<Minute, Vec<Count>>,
+    /// All minutes before this one were given to the detector.
+    closed: Minute,
+    /// What changed since the last board.
+    news: Vec<Transition>,
+    seq: u64,
+    /// The numbers are newer than the board.
+    changed: bool,
+    made_at: Option<Instant>,
+    names: BTreeMap<ServiceId, ServiceId>,
+}
+
+impl Live {
+    /// Reads the history.
+    pub fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let now = shared.clock.minute();
+        let store = &shared.store;
+        let since = Minute(now.0.saturating_sub(90 * 1_440));
+        let known = store.read(|reader| incidents(reader, since))?;
+        let names = names(&shared);
+        let mut live = Self {
+            detector: Detector::new(DetectorConfig::default()),
+            recent: Recent::default(),
+            incidents: known
+                .into_iter()
+                .map(|one| (one.incident.id.0.clone(), renamed(one, &names)))
+                .collect(),
+            unsaved: BTreeSet::new(),
+            watches: store.read(watches)?,
+            waiting: BTreeMap::new(),
+            closed: Minute(0),
+            news: Vec::new(),
+            seq: shared.published().board.seq,
+            changed: true,
+            made_at: None,
+            names,
+            shared: shared.clone(),
+        };
+        // What was committed since the store was opened comes with the history.
+        shared.store.take_fresh();
+        live.replay(now)?;
+        live.close_forgotten(now);
+        live.begin_watch(now);
+        Ok(live)
+    }
+
+    /// Gives the detector the history, minute after minute, up to the one that is open now.
+    fn replay(&mut self, now: Minute) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        let before = shared.store.read(closed_minute)?;
+        // A clock that was set back does not make the detector go back.
+        let end = before.map_or(now, |before| before.max(now));
+        let Some(first) = shared.store.read(first_minute)? else {
+            self.closed = end;
+            self.detector.advance(end);
+            return Ok(());
+        };
+        let from = first.max(Minute(end.0.saturating_sub(shared.config.replay_days * 1_440)));
+        let started = Instant::now();
+        let (mut rows, mut refused, mut at) = (0_u64, 0_u64, from);
+        let mut news = Vec::new();
+        let is_news = |transition: &Transition| before.is_none_or(|before| transition.at >= before);
+        shared.store.read(|reader| {
+            each_count(reader, from, Minute(u32::MAX), |count| {
+                let Some(service) = self.names.get(&count.service).cloned() else { return };
+                let count = Count { service, ..count };
+                self.recent.push(&count, end);
+                if count.minute >= end {
+                    self.waiting.entry(count.minute).or_default().push(count);
+                    return;
+                }
+                if count.minute > at {
+                    at = count.minute;
+                    news.extend(self.detector.advance(at).into_iter().filter(is_news));
+                }
+                rows += 1;
+                refused += u64::from(self.detector.push(&count).is_err());
+            })
+        })?;
+        news.extend(self.detector.advance(end).into_iter().filter(is_news));
+        self.closed = end;
+        news.into_iter().for_each(|transition| self.take(transition));
+        tracing::info!(rows, refused, took_ms = started.elapsed().as_millis() as u64, "the history is read");
+        Ok(())
+    }
+
+    /// An incident that is open in the store and that the detector does not know any more would stay open for ever.
+    fn close_forgotten(&mut self, now: Minute) {
+        let open: BTreeSet<String> = self.detector.open().map(|incident| incident.id.0.clone()).collect();
+        for (id, row) in &mut self.incidents {
+            if row.incident.state != IncidentState::Resolved && !open.contains(id) {
+                row.incident.state = IncidentState::Resolved;
+                row.incident.resolved_at = Some(now);
+                let state = Some(IncidentState::Resolved);
+                row.updates.push(UpdateBoard { at: now, state, scope: None, text: None });
+                self.unsaved.insert(id.clone());
+            }
+        }
+    }
+
+    fn begin_watch(&mut self, now: Minute) {
+        match self.watches.last_mut() {
+            Some(last) if now.since(last.until) <= SMALL_GAP => last.until = last.until.max(now),
+            _ => self.watches.push(Watch { from: now, until: now }),
+        }
+    }
+
+    /// Works until `stop`; finishes the current step first.
+    pub fn run(mut self, commands: &Receiver<Command>, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let pause = self.turn();
+            match commands.recv_timeout(pause) {
+                Ok(command) => self.operate(command),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
+            }
+        }
+        self.save(false);
+    }
+
+    /// Does what is due; says how long nothing is.
+    pub fn turn(&mut self) -> Duration {
+        self.gather();
+        let clock = self.shared.clock.clone();
+        let grace = i64::from(self.shared.config.grace_seconds) * 1_000;
+        let due = |minute: Minute| (minute.unix() + 60) * 1_000 + grace;
+        let mut closed_any = false;
+        while due(self.closed) <= clock.now_ms() {
+            self.close(self.closed);
+            closed_any = true;
+        }
+        let made_lately = self.made_at.is_some_and(|at| at.elapsed() < self.between_boards());
+        if closed_any || !self.news.is_empty() || (self.changed && !made_lately) {
+            self.save(closed_any);
+            self.make_board();
+        }
+        clock.real(due(self.closed) - clock.now_ms()).min(Duration::from_millis(100))
+    }
+
+    fn between_boards(&self) -> Duration {
+        // A demonstration makes a board with every minute anyway.
+        if self.shared.clock.is_played() { Duration::from_millis(500) } else { BETWEEN_BOARDS }
+    }
+
+    /// Takes in what was committed.
+    fn gather(&mut self) {
+        let now = self.shared.clock.minute();
+        for count in self.shared.store.take_fresh() {
+            let Some(service) = self.names.get(&count.service).cloned() else { continue };
+            let count = Count { service, ..count };
+            self.recent.push(&count, now);
+            self.changed = true;
+            if count.minute < self.closed {
+                // Too late for its minute: it corrects history, and what is too late for that is only on the chart.
+                let _ = self.detector.push(&count);
+            } else {
+                self.waiting.entry(count.minute).or_default().push(count);
+            }
+        }
+    }
+
+    /// Gives a minute to the detector.
+    fn close(&mut self, minute: Minute) {
+        let later = self.waiting.split_off(&minute.plus(1));
+        for count in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
+            if let Err(refused) = self.detector.push(&count) {
+                tracing::debug!(%refused, minute = minute.0, "a count was not taken");
+            }
+        }
+        self.closed = minute.plus(1);
+        for transition in self.detector.advance(self.closed) {
+            self.take(transition);
+        }
+        self.recent.forget(self.closed);
+        if let Some(watch) = self.watches.last_mut() {
+            watch.until = self.closed;
+        }
+        self.acknowledge(minute);
+        self.shared.metrics.minutes_closed.add(1);
+    }
+
+    /// A transition becomes the incident's new state and a line of its timeline.
+    fn take(&mut self, transition: Transition) {
+        let id = transition.incident.id.0.clone();
+        tracing::info!(%id, state = ?transition.incident.state, scope = %transition.incident.scope, "incident");
+        let (before, mut row) = match self.incidents.remove(&id) {
+            Some(row) => (Some((row.incident.state, row.incident.scope.clone())), row),
+            None => (None, new_row(&transition)),
+        };
+        let new = &transition.incident;
+        let state = before.as_ref().is_none_or(|(state, _)| *state != new.state).then_some(new.state);
+        let scope = before.as_ref().is_some_and(|(_, scope)| *scope != new.scope).then(|| new.scope.clone());
+        if (state.is_some() || scope.is_some()) && row.updates.len() < MOST_UPDATES {
+            row.updates.push(UpdateBoard { at: transition.at, state, scope, text: None });
+        }
+        row.incident = transition.incident.clone();
+        self.incidents.insert(id.clone(), row);
+        self.unsaved.insert(id);
+        self.news.push(transition);
+    }
+
+    /// The service's own word, while an incident is open, is when it was acknowledged.
+    fn acknowledge(&mut self, minute: Minute) {
+        for (id, row) in &mut self.incidents {
+            let is_open = row.incident.state != IncidentState::Resolved;
+            if is_open
+                && row.acknowledged_at.is_none()
+                && row.incident.services.iter().any(|service| self.recent.official(service))
+            {
+                row.acknowledged_at = Some(minute);
+                self.unsaved.insert(id.clone());
+            }
+        }
+    }
+
+    /// Keeps what changed. What cannot be kept now is tried again with the next minute.
+    fn save(&mut self, closed_any: bool) {
+        if !closed_any && self.unsaved.is_empty() {
+            return;
+        }
+        let rows: Vec<IncidentRow> =
+            self.unsaved.iter().filter_map(|id| self.incidents.get(id)).cloned().collect();
+        let watch = self.watches.last().copied();
+        let closed = self.closed;
+        let keep = Minute(closed.0.saturating_sub(self.shared.config.keep_days.saturating_mul(1_440)));
+        let batches = Minute(closed.0.saturating_sub(LATE_MINUTES + 60));
+        let saved = self.shared.store.change_and_wait(move |transaction| {
+            for row in &rows {
+                save_incident(transaction, row)?;
+            }
+            if let Some(watch) = watch {
+                save_watch(transaction, watch)?;
+            }
+            prune(transaction, keep, batches)?;
+            set_closed_minute(transaction, closed)
+        });
+        match saved {
+            Ok(()) => self.unsaved.clear(),
+            Err(error) => tracing::warn!(%error, "the state of this minute is not kept; tried again"),
+        }
+    }
+
+    fn make_board(&mut self) {
+        self.seq += 1;
+        let now = self.shared.clock.now();
+        let mut board = make(&Ingredients {
+            config: &self.shared.config,
+            detector: &self.detector,
+            recent: &self.recent,
+            incidents: &self.incidents,
+            watches: &self.watches,
+            probes: &self.shared.probe_rows(),
+            limits: self.shared.limits(),
+            seq: self.seq,
+            now,
+        });
+        if self.shared.clock.is_played() {
+            // A day that is played is not compared with the visitor's clock.
+            board.valid_until = i64::from(u32::MAX);
+        }
+        let news = std::mem::take(&mut self.news);
+        if let Some(publisher) = &self.shared.publisher
+            && let Err(error) = publisher.note(&board, &news, now)
+        {
+            tracing::error!(%error, "announcements and snapshots are not up to date");
+        }
+        // On a change and now and then: what is served right after a restart.
+        if !news.is_empty() || self.seq % 64 == 1 {
+            self.keep_board(&board);
+        }
+        self.shared.publish(board);
+        self.shared.metrics.boards.add(1);
+        self.changed = false;
+        self.made_at = Some(Instant::now());
+    }
+
+    fn keep_board(&self, board: &Board) {
+        let Ok(json) = serde_json::to_string(board) else { return };
+        // A full disk is told by the board itself.
+        let _ = self.shared.store.change_and_wait(move |transaction| save_board(transaction, &json));
+    }
+
+    fn operate(&mut self, command: Command) {
+        let done = self.changed_by(&command.id, command.operation);
+        if done.is_ok() {
+            self.make_board();
+        }
+        // Who asked may have gone.
+        let _ = command.answer.send(done);
+    }
+
+    fn changed_by(&mut self, id: &IncidentId, operation: Operation) -> Result<IncidentBoard, OperationError> {
+        let mut row = self.incidents.get(&id.0).cloned().ok_or(OperationError::Unknown)?;
+        match operation {
+            Operation::SetCause(cause) => row.cause = cause,
+            Operation::SetFalseAlarm(false_alarm) => row.false_alarm = false_alarm,
+            Operation::AddUpdate(_) if row.updates.len() >= MOST_UPDATES => {
+                return Err(OperationError::TooMany);
+            }
+            Operation::AddUpdate(text) => {
+                let at = self.shared.clock.minute();
+                row.updates.push(UpdateBoard { at, state: None, scope: None, text: Some(text) });
+            }
+        }
+        let kept = row.clone();
+        self.shared.store.change_and_wait(move |transaction| save_incident(transaction, &kept))?;
+        self.incidents.insert(id.0.clone(), row.clone());
+        Ok(row)
+    }
+}
+
+fn new_row(transition: &Transition) -> IncidentRow {
+    IncidentBoard {
+        incident: transition.incident.clone(),
+        acknowledged_at: None,
+        cause: None,
+        updates: Vec::new(),
+        false_alarm: false,
+    }
+}
+
+/// Every name that counts may have, with the name it has now.
+fn names(shared: &Shared) -> BTreeMap<ServiceId, ServiceId> {
+    let services = shared.config.services.iter();
+    services
+        .flat_map(|service| {
+            std::iter::once(&service.id)
+                .chain(&service.aliases)
+                .map(|name| (name.clone(), service.id.clone()))
+        })
+        .collect()
+}
+
+fn renamed(mut row: IncidentRow, names: &BTreeMap<ServiceId, ServiceId>) -> IncidentRow {
+    for service in &mut row.incident.services {
+        if let Some(name) = names.get(service) {
+            *service = name.clone();
+        }
+    }
+    row
+}

@@ -1,0 +1,197 @@
+//! What the parts of the process share: the configuration, the gates for what comes in, the store, the newest board.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use mbolo_pulse::ServiceId;
+use mbolo_pulse::board::{Board, ProbeRow};
+use mbolo_pulse_publish::Publisher;
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::edge::Edge;
+use crate::live::Commands;
+use crate::metrics::Metrics;
+use crate::published::Published;
+use crate::store::{CommentRow, Store, StoreError, approved_comments};
+use crate::work::Work;
+
+/// An agent's row is shown this long, seconds.
+const PROBE_SHOWN: i64 = 3_600;
+
+/// Without any agent for this long the board says so, seconds.
+const AGENTS_SILENT: i64 = 600;
+
+/// Beacons that are remembered, so that one that is sent again counts once.
+const MOST_BEACONS: usize = 200_000;
+
+/// What each agent measured last of each target.
+type LastProbes = BTreeMap<(String, String), ProbeRow>;
+
+/// Everything handlers and the live loop need.
+pub struct Shared {
+    /// As it was started with.
+    pub config: Config,
+    /// The observatory's time.
+    pub clock: Clock,
+    /// Addresses to places.
+    pub edge: Edge,
+    /// Challenges and forms.
+    pub work: Work,
+    /// Who said how much lately.
+    pub admission: Mutex<Admission>,
+    /// What outlives the process.
+    pub store: Store,
+    /// For `/metrics`.
+    pub metrics: Metrics,
+    /// To the live loop.
+    pub commands: Commands,
+    /// Announcements, snapshots and peers, if configured.
+    pub publisher: Option<Publisher>,
+    published: RwLock<Arc<Published>>,
+    probes: Mutex<BTreeMap<ServiceId, LastProbes>>,
+    agent_heard: AtomicI64,
+    comments: RwLock<Arc<Vec<CommentRow>>>,
+    beacons: Mutex<(HashSet<u64>, VecDeque<u64>)>,
+}
+
+impl Shared {
+    /// Puts the parts together. `board` is served until the live loop has made one.
+    pub fn new(
+        config: Config,
+        clock: Clock,
+        edge: Edge,
+        store: Store,
+        publisher: Option<Publisher>,
+        commands: Commands,
+        board: Board,
+    ) -> Result<Self, StoreError> {
+        let limits = config.limits.clone();
+        let comments = store.read(approved_comments)?;
+        let names = config.services.iter().map(|service| service.id.clone());
+        Ok(Self {
+            work: Work::new(limits.pow_bits, limits.challenge_seconds.into(), limits.form_seconds.into()),
+            admission: Mutex::new(Admission::new(limits, names)),
+            metrics: Metrics::default(),
+            published: RwLock::new(Arc::new(Published::new(board))),
+            probes: Mutex::default(),
+            agent_heard: AtomicI64::new(0),
+            comments: RwLock::new(Arc::new(comments)),
+            beacons: Mutex::default(),
+            config,
+            clock,
+            edge,
+            store,
+            publisher,
+            commands,
+        })
+    }
+
+    /// The newest board and what was rendered of it.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows a new board from now on.
+    pub fn publish(&self, board: Board) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Published::new(board));
+    }
+
+    /// Keeps what an agent measured last of a target.
+    pub fn note_probe(&self, service: &ServiceId, agent: &str, row: ProbeRow) {
+        self.agent_heard.fetch_max(self.clock.now(), Ordering::Relaxed);
+        let mut probes = lock(&self.probes);
+        let rows = probes.entry(service.clone()).or_default();
+        let key = (row.target.clone(), agent.to_owned());
+        if rows.get(&key).is_none_or(|known| known.at <= row.at) {
+            rows.insert(key, row);
+        }
+    }
+
+    /// What agents measured last, of each service, by target.
+    pub fn probe_rows(&self) -> BTreeMap<ServiceId, Vec<ProbeRow>> {
+        let oldest = self.clock.now() - PROBE_SHOWN;
+        let mut probes = lock(&self.probes);
+        for rows in probes.values_mut() {
+            rows.retain(|_, row| row.at >= oldest);
+        }
+        probes.iter().map(|(service, rows)| (service.clone(), rows.values().cloned().collect())).collect()
+    }
+
+    /// No agent has said anything for ten minutes.
+    pub fn agents_are_silent(&self) -> bool {
+        self.clock.now() - self.agent_heard.load(Ordering::Relaxed) > AGENTS_SILENT
+    }
+
+    /// Comments that were let through, newest first.
+    pub fn comments(&self) -> Arc<Vec<CommentRow>> {
+        self.comments.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the comments anew after a moderator's decision.
+    pub fn reload_comments(&self) -> Result<(), StoreError> {
+        let comments = Arc::new(self.store.read(approved_comments)?);
+        *self.comments.write().unwrap_or_else(PoisonError::into_inner) = comments;
+        Ok(())
+    }
+
+    /// Whether a beacon with this keyed hash comes for the first time.
+    pub fn is_new_beacon(&self, hash: u64) -> bool {
+        let mut beacons = lock(&self.beacons);
+        let (known, order) = &mut *beacons;
+        if !known.insert(hash) {
+            return false;
+        }
+        order.push_back(hash);
+        if order.len() > MOST_BEACONS
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
+        }
+        true
+    }
+
+    /// What limits what the board can say now.
+    pub fn limits(&self) -> Vec<String> {
+        use crate::store::Trouble;
+        let mut limits = Vec::new();
+        let mut say = |it_is_so: bool, word: &str| {
+            if it_is_so {
+                limits.push(word.to_owned());
+            }
+        };
+        say(self.clock.is_played(), "reconstruction");
+        say(!self.edge.has_geo() && !self.clock.is_played(), "no_geo");
+        say(self.store.trouble() == Trouble::Full, "disk_full");
+        say(self.store.trouble() == Trouble::Failed, "store_failed");
+        say(self.agents_are_silent(), "no_agents");
+        say(self.clock.jumped(), "clock_jump");
+        limits.extend(self.publisher.iter().flat_map(Publisher::limits));
+        limits
+    }
+}
+
+/// A lock that goes on after a panic elsewhere: what it guards is changed in single steps.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The board of an observatory that knows nothing yet: stale from the first moment, so it is grey.
+pub fn empty_board(config: &Config, now: i64) -> Board {
+    let detector = mbolo_pulse::Detector::new(mbolo_pulse::DetectorConfig::default());
+    let mut board = crate::board_maker::make(&crate::board_maker::Ingredients {
+        config,
+        detector: &detector,
+        recent: &crate::recent::Recent::default(),
+        incidents: &BTreeMap::new(),
+        watches: &[],
+        probes: &BTreeMap::new(),
+        limits: Vec::new(),
+        seq: 0,
+        now,
+    });
+    board.valid_until = now - 1;
+    board
+}

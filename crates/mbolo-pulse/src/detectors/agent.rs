@@ -1,0 +1,102 @@
+//! One measuring agent's view of a service. What an agent says alone may be its own trouble: it is one vote.
+
+use crate::model::Minute;
+
+/// Usual failures of an agent's measurements, and those under a fault.
+const USUAL: f64 = 0.02;
+const FAULT: f64 = 0.6;
+/// The most that one minute changes, in nats.
+const STEP: f64 = 3.5;
+/// Evidence at which an agent votes "down".
+const DOWN: f64 = 6.0;
+/// Minutes after which an agent's vote is void.
+const FRESH: u32 = 15;
+
+/// All agents in one network of one country.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Agent {
+    score: f64,
+    /// The first minute of the evidence.
+    pub since: Minute,
+    heard: Option<Minute>,
+    /// Measurements and failures since then.
+    pub attempts: f64,
+    /// See `attempts`.
+    pub failures: f64,
+    usual_attempts: f64,
+    usual_failures: f64,
+}
+
+/// What an agent says of the last minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vote {
+    /// It measured, and it worked.
+    Well,
+    /// It measured, and it failed again and again.
+    Down,
+    /// It is too early to say, or it has not measured.
+    Abstains,
+}
+
+impl Agent {
+    /// One minute's measurements; without any nothing changes.
+    pub fn step(&mut self, minute: Minute, attempts: f64, failures: f64) {
+        if attempts <= 0.0 {
+            return;
+        }
+        self.heard = Some(minute);
+        // A target that always fails from here is not news: what is usual for this agent is learnt.
+        let usual = ((self.usual_failures + USUAL) / (self.usual_attempts + 1.0)).clamp(USUAL, 0.9);
+        let fault = FAULT.max(usual + (1.0 - usual) * 0.5);
+        let ratio =
+            failures * (fault / usual).ln() + (attempts - failures) * ((1.0 - fault) / (1.0 - usual)).ln();
+        let score = (self.score + ratio.clamp(-STEP, STEP)).clamp(0.0, 2.0 * DOWN);
+        if score <= 0.0 {
+            (self.attempts, self.failures) = (0.0, 0.0);
+        } else if self.score <= 0.0 {
+            self.since = minute;
+        }
+        if score > 0.0 {
+            self.attempts += attempts;
+            self.failures += failures;
+        }
+        self.score = score;
+        // Slow, so that a fault of a day is not learnt as usual: about a thousand measurements are remembered.
+        let keep = (1.0 - attempts / 2000.0).max(0.5);
+        self.usual_attempts = self.usual_attempts * keep + attempts;
+        self.usual_failures = self.usual_failures * keep + failures;
+    }
+
+    /// What it says at `minute`.
+    pub fn vote(&self, minute: Minute) -> Vote {
+        if self.heard.is_none_or(|heard| minute.since(heard) > FRESH) {
+            Vote::Abstains
+        } else if self.score >= DOWN {
+            Vote::Down
+        } else if self.score <= 1.0 {
+            Vote::Well
+        } else {
+            Vote::Abstains
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_measurement_is_no_vote_and_three_in_a_row_are() {
+        let mut agent = Agent::default();
+        for minute in 0..60 {
+            agent.step(Minute(minute), 1.0, 0.0);
+        }
+        assert_eq!(agent.vote(Minute(60)), Vote::Well);
+        agent.step(Minute(60), 1.0, 1.0);
+        assert_eq!(agent.vote(Minute(60)), Vote::Abstains);
+        agent.step(Minute(61), 1.0, 1.0);
+        agent.step(Minute(62), 1.0, 1.0);
+        assert_eq!(agent.vote(Minute(62)), Vote::Down);
+        assert_eq!(agent.vote(Minute(90)), Vote::Abstains, "it has not measured for long");
+    }
+}

@@ -1,0 +1,289 @@
+//! Where it is: the smallest place that explains what is seen.
+//!
+//! From the top down, by complement: is the rest of the world hit without the country that is hit most? The rest of the
+//! country without the network that is hit most? Where the rest has too little traffic to say yes or no, that is said.
+
+mod measured;
+
+pub(crate) use measured::{Effect, Measured};
+
+use crate::counts::{Place, Places, ServicePlaces};
+use crate::detectors::Vote;
+use crate::fusion::Node;
+use crate::model::{Country, Minute, Scope};
+
+/// Evidence, in nats, from which the rest is said to be hit too, or to be well.
+const SURE: f64 = 2.0;
+/// The most that a diagnosis looks back.
+const WINDOW: u32 = 15;
+
+/// What a place must show to be said to have a fault: shares, and evidence in nats.
+const LEAST_FAILING: f64 = 0.05;
+const LEAST_SILENCE: f64 = 0.3;
+const LEAST_STRENGTH: f64 = 4.0;
+
+/// Something is wrong with one service somewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fault {
+    pub service: usize,
+    pub scope: Scope,
+    pub place: Place,
+    /// A place went silent, as opposed to attempts that fail.
+    pub silent: bool,
+    /// What went silent are attempts alone.
+    pub only_attempts: bool,
+    /// The rest has too little traffic to say whether it is hit.
+    pub uncertain: bool,
+    /// Enough evidence to say so, as opposed to a suspicion.
+    pub sure: bool,
+    /// Whether there is a rest of the world that is known to be well.
+    pub elsewhere_well: bool,
+    pub since: Minute,
+    pub effect: Effect,
+    /// The strength of its evidence in nats.
+    pub strength: f64,
+}
+
+/// A node whose evidence crossed a threshold.
+#[derive(Debug, Clone)]
+pub(crate) struct Alarm {
+    pub place: Place,
+    pub scope: Scope,
+    /// It crossed the threshold to confirm.
+    pub sure: bool,
+    /// Its evidence in nats.
+    pub score: f64,
+}
+
+/// What a diagnosis looks at.
+pub(crate) struct View<'a> {
+    nodes: &'a [Node],
+    all: &'a Places,
+    places: &'a ServicePlaces,
+    service: usize,
+    now: Minute,
+}
+
+impl<'a> View<'a> {
+    /// Looks at one service; `now` is the newest closed minute.
+    pub fn new(nodes: &'a [Node], all: &'a Places, service: usize, now: Minute) -> Self {
+        Self { nodes, all, places: &all.services[service], service, now }
+    }
+
+    /// Finds what explains the alarms. No two of them overlap.
+    pub fn diagnose(&self, alarms: &[Alarm]) -> Vec<Fault> {
+        let any_sure = alarms.iter().any(|alarm| alarm.sure);
+        let Some(since) = self.since(alarms.iter().filter(|alarm| alarm.sure || !any_sure)) else {
+            return Vec::new();
+        };
+        let from = Minute(since.0.max(self.now.0.saturating_sub(WINDOW - 1)));
+        if let Some(fault) = self.one_cell(alarms, from) {
+            return vec![fault];
+        }
+        let world = self.measure(&Scope::World, from);
+        let countries: Vec<(Country, Measured)> = (self.places.countries.keys())
+            .map(|cc| (*cc, self.measure(&Scope::Country { cc: *cc }, from)))
+            .collect();
+        let elsewhere = Measured::of(&self.nodes[self.places.elsewhere], from, self.now);
+        // Where there are alarms, the place that is hit most is one of them: a large place always has some noise.
+        let world_sure = alarms.iter().any(|alarm| alarm.sure && alarm.scope == Scope::World);
+        // What a cell alone shows, and is not a cell's fault, shows in a place soon.
+        if alarms.iter().all(|alarm| matches!(alarm.scope, Scope::Cell { .. })) {
+            return Vec::new();
+        }
+        let local = |cc: &Country| alarms.iter().any(|alarm| alarm.scope.country() == Some(*cc));
+        let any_local = alarms.iter().any(|alarm| alarm.scope.country().is_some());
+        let top = (countries.iter().filter(|(cc, _)| !any_local || local(cc)))
+            .max_by(|a, b| a.1.strength().total_cmp(&b.1.strength()));
+        let Some((top_country, top)) = top.filter(|(_, top)| top.strength() > 0.5 * elsewhere.strength())
+        else {
+            return self.fault(Scope::World, world, since, world_sure).into_iter().collect();
+        };
+        let spread = world.without(top).speaks_for(shared(&world, top));
+        if spread > SURE {
+            return self.fault(Scope::World, world, since, any_sure).into_iter().collect();
+        }
+        let mut faults = Vec::new();
+        for (cc, country) in &countries {
+            let inside: Vec<&Alarm> =
+                alarms.iter().filter(|alarm| alarm.scope.country() == Some(*cc)).collect();
+            // The world's alarm is that of the country that is hit most.
+            let is_top = cc == top_country;
+            let sure = inside.iter().any(|alarm| alarm.sure) || is_top && world_sure;
+            let Some(since) = self.since(inside.iter().copied()).or(is_top.then_some(since)) else {
+                continue;
+            };
+            let found = self.inside(*cc, country, &inside, from, since, sure);
+            faults.extend(found.into_iter().map(|fault| Fault { elsewhere_well: spread < -SURE, ..fault }));
+        }
+        faults
+    }
+
+    fn since<'b>(&self, alarms: impl Iterator<Item = &'b Alarm>) -> Option<Minute> {
+        let since = alarms.filter_map(|alarm| Some((alarm.score, self.nodes[alarm.place].since()?)));
+        since.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, since)| since)
+    }
+
+    /// A country or networks of it.
+    fn inside(
+        &self,
+        cc: Country,
+        country: &Measured,
+        alarms: &[&Alarm],
+        from: Minute,
+        since: Minute,
+        sure: bool,
+    ) -> Vec<Fault> {
+        let networks: Vec<(Scope, Measured)> = (self.places.networks_of(cc).iter())
+            .map(|(asn, place)| {
+                (Scope::Asn { cc, asn: *asn }, Measured::of(&self.nodes[*place], from, self.now))
+            })
+            .collect();
+        let whole = Scope::Country { cc };
+        let alarmed = |scope: &Scope| alarms.iter().any(|alarm| alarm.scope == *scope);
+        let any_alarmed = networks.iter().any(|(scope, _)| alarmed(scope));
+        let top = (networks.iter().filter(|(scope, _)| !any_alarmed || alarmed(scope)))
+            .max_by(|a, b| a.1.strength().total_cmp(&b.1.strength()));
+        let Some((top_scope, top)) = top else {
+            return Vec::new();
+        };
+        let effect = shared(country, top);
+        let spread =
+            country.without(top).speaks_for(effect) + self.silence_of_others(&whole, top_scope, effect, from);
+        if spread > -SURE {
+            // Too little is known of the rest: what crossed its threshold itself is what can be said.
+            let (scope, measured) = match alarms.iter().any(|alarm| alarm.scope == whole) {
+                false if spread <= SURE => (top_scope.clone(), top),
+                _ => (whole, country),
+            };
+            let fault = self.fault(scope, *measured, since, sure);
+            return fault.map(|fault| Fault { uncertain: spread <= SURE, ..fault }).into_iter().collect();
+        }
+        (networks.iter())
+            .filter_map(|(scope, measured)| {
+                let alarm = alarms.iter().find(|alarm| alarm.scope == *scope);
+                let sure = alarm.is_some_and(|alarm| alarm.sure) || scope == top_scope && sure;
+                let since = alarm.and_then(|alarm| self.nodes[alarm.place].since()).unwrap_or(since);
+                (alarm.is_some() || scope == top_scope)
+                    .then(|| self.fault(scope.clone(), *measured, since, sure))
+                    .flatten()
+            })
+            .collect()
+    }
+
+    /// What other services that fell silent in the same `part` say of the rest of the `whole`: a network carries all of
+    /// them, and where one has few sockets another may have many.
+    fn silence_of_others(&self, whole: &Scope, part: &Scope, effect: Effect, from: Minute) -> f64 {
+        let effect = Effect { failing: 0.0, ..effect };
+        let others = (self.all.services.iter().enumerate()).filter(|(service, _)| *service != self.service);
+        let evidence = others.filter_map(|(_, places)| {
+            let measured = |scope| Some(Measured::of(&self.nodes[places.of(scope)?], from, self.now));
+            let (whole, part) = (measured(whole)?, measured(part)?);
+            (part.speaks_for(effect) > SURE).then(|| whole.without(&part).speaks_for(effect))
+        });
+        // Services are numbered as they came; sums must not depend on that.
+        let mut evidence: Vec<f64> = evidence.collect();
+        evidence.sort_by(f64::total_cmp);
+        evidence.into_iter().sum()
+    }
+
+    /// A loss that groups by cell rather than by place is ours.
+    fn one_cell(&self, alarms: &[Alarm], from: Minute) -> Option<Fault> {
+        if self.places.cells.len() < 2 {
+            return None;
+        }
+        let sure =
+            alarms.iter().filter(|alarm| matches!(alarm.scope, Scope::Cell { .. })).map(|alarm| alarm.sure);
+        let sure = sure.max()?;
+        let cells: Vec<(Scope, Measured)> = (self.places.cells.iter())
+            .map(|(cell, place)| {
+                (Scope::Cell { cell: cell.clone() }, Measured::of(&self.nodes[*place], from, self.now))
+            })
+            .collect();
+        let (scope, top) = cells.iter().max_by(|a, b| a.1.strength().total_cmp(&b.1.strength()))?;
+        let rest = (cells.iter().filter(|(other, _)| other != scope))
+            .fold(Measured::default(), |sum, (_, cell)| sum.with(cell));
+        if rest.speaks_for(top.effect().scaled(0.5)) > -SURE {
+            return None;
+        }
+        // A place that lost as much as the cell did, and more of itself, explains it better.
+        let silent = top.silence_strength() > top.failing_strength() && top.attempts_arrive() != Some(true);
+        let part = |effect: Effect| if silent { effect.silence } else { effect.failing };
+        let place = self.places.countries.keys().map(|cc| self.measure(&Scope::Country { cc: *cc }, from));
+        let explained_by_place = place.into_iter().any(|place| {
+            let as_much = part(place.lost()) >= 0.7 * part(top.lost());
+            let (here, there) = (part(place.effect()), part(top.effect()));
+            as_much && if silent { here >= there - 0.1 } else { here > 1.2 * there }
+        });
+        if explained_by_place {
+            return None;
+        }
+        let since = self.nodes[self.places.of(scope)?].since()?;
+        self.fault(scope.clone(), *top, since, sure)
+    }
+
+    fn fault(&self, scope: Scope, measured: Measured, since: Minute, sure: bool) -> Option<Fault> {
+        let effect = measured.effect();
+        // Failures that arrive show that the place is connected.
+        let failing = effect.failing >= 0.01
+            && (measured.failing_strength() >= measured.silence_strength()
+                || effect.failing >= 0.1 && measured.attempts_arrive() == Some(true));
+        let place = self.places.of(&scope)?;
+        // What raised the world's alarm is explained by a place only if it is bad there.
+        let bad = if failing {
+            effect.failing >= LEAST_FAILING && measured.failing_strength() >= LEAST_STRENGTH
+        } else {
+            effect.silence >= LEAST_SILENCE && measured.silence_strength() >= LEAST_STRENGTH
+        };
+        if scope != Scope::World && !bad {
+            return None;
+        }
+        Some(Fault {
+            service: self.service,
+            scope,
+            place,
+            silent: !failing,
+            only_attempts: !failing && measured.only_attempts_fell(),
+            uncertain: false,
+            sure,
+            elsewhere_well: false,
+            since,
+            effect,
+            strength: measured.strength(),
+        })
+    }
+
+    /// What a place measured since `from`.
+    pub fn measure(&self, scope: &Scope, from: Minute) -> Measured {
+        let Some(place) = self.places.of(scope) else { return Measured::default() };
+        let measured = Measured::of(&self.nodes[place], from, self.now);
+        let mut down = 0.0;
+        let mut well = 0.0;
+        let countries =
+            self.places.countries.keys().filter(|cc| scope.contains(&Scope::Country { cc: **cc }));
+        for (_, leaf) in countries.flat_map(|cc| self.places.networks_of(*cc)) {
+            match self.nodes[*leaf].agent.as_ref().map(|agent| agent.vote(self.now)) {
+                Some(Vote::Down) => down += 1.0,
+                Some(Vote::Well) => well += 1.0,
+                Some(Vote::Abstains) | None => {}
+            }
+        }
+        if matches!(scope, Scope::World | Scope::Country { .. }) {
+            measured.with_votes(down, well)
+        } else {
+            measured
+        }
+    }
+}
+
+/// What the rest would show if it were hit like the whole, or a third as badly as the worst part; in what the worst part
+/// is hit by, since the rest is always a little noisy in something.
+fn shared(whole: &Measured, worst: &Measured) -> Effect {
+    let (failing, silence) = (worst.failing_strength(), worst.silence_strength());
+    let (whole, worst) = (whole.effect(), worst.effect());
+    let share = |whole: f64, worst: f64| (0.7 * whole).max(0.3 * worst);
+    Effect {
+        failing: if failing >= 0.3 * silence { share(whole.failing, worst.failing) } else { 0.0 },
+        silence: if silence >= 0.3 * failing { share(whole.silence, worst.silence) } else { 0.0 },
+    }
+}

@@ -1,0 +1,7 @@
+//! Stories from a small world: what happens, and what the detector says of it.
+
+#![allow(clippy::unwrap_used)]
+
+mod days;
+mod replays;
+mod world;
