@@ -225,7 +225,7 @@ fn series(from: &Ingredients<'_>, service: &ServiceConfig, minute: Minute) -> Ve
 }
 
 fn was_watched(watches: &[Watch], from: Minute, until: Minute) -> bool {
-    watches.iter().any(|watch| watch.from < until && watch.until > from)
+    watches.iter().any(|watch| watch.from < until && watch.until >= from)
 }
 
 /// What is known of one country or network while it is put together.

@@ -46,8 +46,8 @@ pub(crate) struct Node {
 /// What reports may add to measurements, in nats.
 const REPORTS_CAP: f64 = 5.0;
 /// The share of attempts that must fail beyond the usual, in the world and in a place.
-const LEAST_WORLD: f64 = 0.01;
-const LEAST_PLACE: f64 = 0.05;
+const LEAST_WORLD: f64 = 0.018;
+const LEAST_PLACE: f64 = 0.08;
 /// What the service's own word may add, in nats.
 const OFFICIAL_CAP: f64 = 2.0;
 /// Attempts per minute below which their silence says nothing.

@@ -57,6 +57,8 @@ impl Now<'_> {
             failing: (0.3 * fault.effect.worst()).max(0.05),
             silence: (0.5 * fault.effect.worst()).max(0.3),
         };
+        // Few attempts without a failure do not speak against silence.
+        let hypothesis = if fault.silent { Effect { failing: 0.0, ..hypothesis } } else { hypothesis };
         let mut down = Vec::new();
         let mut well = false;
         for service in (0..self.places.services.len()).filter(|service| *service != fault.service) {

@@ -18,7 +18,7 @@ const SURE: f64 = 2.0;
 const WINDOW: u32 = 15;
 
 /// What a place must show to be said to have a fault: shares, and evidence in nats.
-const LEAST_FAILING: f64 = 0.05;
+const LEAST_FAILING: f64 = 0.08;
 const LEAST_SILENCE: f64 = 0.3;
 const LEAST_STRENGTH: f64 = 4.0;
 
@@ -108,7 +108,8 @@ impl<'a> View<'a> {
             let inside: Vec<&Alarm> =
                 alarms.iter().filter(|alarm| alarm.scope.country() == Some(*cc)).collect();
             // The world's alarm is that of the country that is hit most.
-            let is_top = cc == top_country;
+            let is_top =
+                cc == top_country && (!inside.is_empty() || country.strength() >= 0.5 * world.strength());
             let sure = inside.iter().any(|alarm| alarm.sure) || is_top && world_sure;
             let Some(since) = self.since(inside.iter().copied()).or(is_top.then_some(since)) else {
                 continue;
