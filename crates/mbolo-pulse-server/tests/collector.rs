@@ -180,8 +180,8 @@ async fn an_agents_results_are_shown_and_one_that_abstains_counts_nothing() {
     let observatory = observatory(data.path(), "").await;
     let client = Client::new(observatory.address(), "192.0.2.1");
     away(move || {
-        let said = client.get("/v1/services").json();
-        assert!(said["board"]["limits"].to_string().contains("no_geo"), "without tables it says so");
+        // Without tables it says so.
+        client.until("/v1/services", |said| said["board"]["limits"].to_string().contains("no_geo"));
         let batch = |name: &str, abstained: bool| {
             json!({ "agent": "libreville", "batch": name, "minute": minute(), "abstained": abstained, "results": [
                 { "service": "whatsapp", "target": "https://web.whatsapp.com", "ok": false, "failed_phase": "tls", "took_ms": 900 },
@@ -266,7 +266,7 @@ async fn on_a_full_disk_reports_are_refused_and_the_page_is_served() {
         assert!(matches!(refused.status, 202 | 503), "{refused:?}");
         // What is small may still be stored now and then, and then the disk does not count as full; so the cell goes on.
         let goes_on = |batch: u32| {
-            let body = json!({ "cell": "cell.example", "minute": minute(), "batch": format!("more-{batch}"), "rows": rows });
+            let body = json!({ "cell": "cell.example", "minute": minute() - 40 - batch, "batch": format!("more-{batch}"), "rows": rows });
             client.post_signed("/v1/gauge", "x-mbolo-cell", &body).status
         };
         let batch = std::cell::Cell::new(0);
