@@ -66,18 +66,37 @@ impl Now<'_> {
         Some(&self.nodes[self.places.services[service].of(scope)?])
     }
 
+    /// The strongest row of each signal in a place; where the place itself shows too little, of the places in it that
+    /// gave the alarm, or of the world.
     fn evidence(&self, services: &[usize], scope: &Scope) -> Vec<Evidence> {
-        let mut best: Vec<Evidence> = Vec::new();
-        for row in services.iter().filter_map(|service| self.node(*service, scope)).flat_map(Node::evidence) {
-            match best.iter_mut().find(|held| held.signal == row.signal) {
-                Some(held) if held.llr < row.llr => *held = row,
-                Some(_) => {}
-                None => best.push(row),
-            }
+        let own = strongest(services.iter().filter_map(|service| self.node(*service, scope)));
+        if !own.is_empty() {
+            return own;
         }
-        best.sort_by(|a, b| b.llr.total_cmp(&a.llr));
-        best
+        let inside = services.iter().flat_map(|service| {
+            let places = &self.places.services[*service];
+            let networks = scope.country().map_or(&[][..], |cc| places.networks_of(cc));
+            networks.iter().map(|(_, place)| &self.nodes[*place])
+        });
+        let inside = strongest(inside);
+        if !inside.is_empty() {
+            return inside;
+        }
+        strongest(services.iter().filter_map(|service| self.node(*service, &Scope::World)))
     }
+}
+
+fn strongest<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<Evidence> {
+    let mut best: Vec<Evidence> = Vec::new();
+    for row in nodes.flat_map(Node::evidence) {
+        match best.iter_mut().find(|held| held.signal == row.signal) {
+            Some(held) if held.llr < row.llr => *held = row,
+            Some(_) => {}
+            None => best.push(row),
+        }
+    }
+    best.sort_by(|a, b| b.llr.total_cmp(&a.llr));
+    best
 }
 
 impl Incidents {

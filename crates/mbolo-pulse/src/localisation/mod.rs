@@ -108,10 +108,9 @@ impl<'a> View<'a> {
             let inside: Vec<&Alarm> =
                 alarms.iter().filter(|alarm| alarm.scope.country() == Some(*cc)).collect();
             // The world's alarm is that of the country that is hit most.
-            let is_top =
-                cc == top_country && (!inside.is_empty() || country.strength() >= 0.5 * world.strength());
-            let sure = inside.iter().any(|alarm| alarm.sure) || is_top && world_sure;
-            let Some(since) = self.since(inside.iter().copied()).or(is_top.then_some(since)) else {
+            let explains_world = cc == top_country && country.strength() >= 0.5 * world.strength();
+            let sure = inside.iter().any(|alarm| alarm.sure) || explains_world && world_sure;
+            let Some(since) = self.since(inside.iter().copied()).or(explains_world.then_some(since)) else {
                 continue;
             };
             let found = self.inside(*cc, country, &inside, from, since, sure);

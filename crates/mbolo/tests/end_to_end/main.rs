@@ -8,6 +8,7 @@ mod browser;
 mod checks;
 mod faults;
 mod people;
+mod pulse;
 mod refusals;
 mod serving;
 mod support;
