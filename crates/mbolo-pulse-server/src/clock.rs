@@ -38,6 +38,12 @@ impl Clock {
         Self(Arc::new(Kind::Moved { now_ms: AtomicI64::new(now_ms), is_played: true }))
     }
 
+    /// Stands at Unix milliseconds `now_ms` until it is [set](Self::set_ms), and is believed as the machine's is.
+    #[cfg(test)]
+    pub fn manual(now_ms: i64) -> Self {
+        Self(Arc::new(Kind::Moved { now_ms: AtomicI64::new(now_ms), is_played: false }))
+    }
+
     /// Moves a clock that is played; the machine's cannot be moved.
     pub fn set_ms(&self, now_ms: i64) {
         if let Kind::Moved { now_ms: now, .. } = &*self.0 {

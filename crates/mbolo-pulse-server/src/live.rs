@@ -446,3 +446,6 @@ fn renamed(mut row: IncidentRow, names: &BTreeMap<ServiceId, ServiceId>) -> Inci
     }
     row
 }
+
+#[cfg(test)]
+mod tests;

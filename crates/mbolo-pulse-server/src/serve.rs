@@ -95,6 +95,10 @@ impl Observatory {
             .map_err(|error| ServeError::Listen { address: config.listen, error })?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config, staging.clock, edge, store, publisher, commands, last)?);
+        // The last board is an old one; what limits the observatory is said as of now.
+        let mut last = shared.published().board.as_ref().clone();
+        last.limits = shared.limits();
+        shared.publish(last);
         let publishing = shared.publisher.as_ref().map(Publisher::spawn);
         let ended = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();

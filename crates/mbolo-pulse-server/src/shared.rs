@@ -77,7 +77,7 @@ impl Shared {
             metrics: Metrics::default(),
             published: RwLock::new(Arc::new(Published::new(board))),
             probes: Mutex::default(),
-            agent_heard: AtomicI64::new(0),
+            agent_heard: AtomicI64::new(clock.now()),
             comments: RwLock::new(Arc::new(comments)),
             beacons: Mutex::default(),
             config,

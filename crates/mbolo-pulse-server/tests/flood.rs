@@ -1,7 +1,7 @@
 //! Ten thousand reports a second, acknowledged after they are durable, while people read the page.
 //!
-//! Takes a machine for itself and the release profile:
-//! `cargo test --release -p mbolo-pulse-server --test flood -- --ignored --nocapture`.
+//! Takes a machine for itself:
+//! `cargo test -p mbolo-pulse-server --test flood -- --ignored --nocapture`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -38,7 +38,7 @@ async fn ask(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> St
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a machine for itself and the release profile"]
+#[ignore = "needs a machine for itself"]
 async fn ten_thousand_reports_a_second_are_kept_and_the_page_is_served() {
     let data = tempfile::tempdir().unwrap();
     let mut config = config(data.path(), "");

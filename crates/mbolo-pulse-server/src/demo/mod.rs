@@ -259,3 +259,16 @@ async fn play(options: &DemoOptions, scene: &Scene, shared: &Arc<Shared>) -> Res
 fn next_stretch(scene: &Scene, at: Minute) -> Minute {
     scene.stretches.iter().map(|(from, _)| *from).filter(|from| *from > at).min().unwrap_or(at.plus(1))
 }
+
+/// The history before 19 July 2023 in a store, a maker of the minutes after it, and when the outage begins.
+#[cfg(test)]
+pub(crate) fn staged_past(
+    directory: &std::path::Path,
+) -> (impl FnMut(Minute) -> Vec<mbolo_pulse::Count>, Minute) {
+    let fact = facts::fact("wa-2023-07-19");
+    let start = fact.start;
+    write_history(directory, Minute(start.0 - 30), 1, &fact, Vec::new())
+        .expect("a new store takes a history");
+    let mut world = World::new(2, fact);
+    (move |minute| world.minute(minute), start)
+}

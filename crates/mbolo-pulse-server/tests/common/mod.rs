@@ -1,6 +1,6 @@
 //! An observatory on loopback and somebody who talks to it.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::path::Path;
