@@ -110,6 +110,7 @@ impl Closing<'_> {
                 } else {
                     self.nodes[network].probes = 0.0;
                 }
+                self.nodes[network].probes_well = sum.agents.well != before.well;
             }
             sum.tally = self.nodes[*country].tally;
             self.step_reports(*country, echo(Some(*cc)));
@@ -135,19 +136,25 @@ impl Closing<'_> {
         let node = &mut self.nodes[place];
         let tally = node.tally;
         let mood = Mood { hold, frozen: node.frozen, mature };
+        // A cell tells all of its places at once; a place is told by each cell for itself.
+        let sources = |rows: u32| if is_cell { None } else { Some(rows) };
         let numbers = [
-            (tally.gauge_rows > 0).then_some(tally.gauge as f64),
-            (tally.heartbeat_rows > 0).then_some(tally.heartbeats as f64),
-            attempts_known.then_some(tally.attempts as f64),
+            ((tally.gauge_rows > 0).then_some(tally.gauge as f64), sources(tally.gauge_rows)),
+            ((tally.heartbeat_rows > 0).then_some(tally.heartbeats as f64), sources(tally.heartbeat_rows)),
+            (attempts_known.then_some(tally.attempts as f64), None),
         ];
-        for ((flow, number), sum) in node.flows.iter_mut().zip(numbers).zip(&mut sum.flows) {
+        for ((flow, (number, sources)), sum) in node.flows.iter_mut().zip(numbers).zip(&mut sum.flows) {
             if flow.is_none() && number.is_some_and(|number| number > 0.0) {
                 *flow = Some(Box::default());
             }
             if let Some(flow) = flow {
-                flow.step(minute, number, mood);
+                flow.step(minute, number, sources, mood);
                 flow.add_to(sum);
             }
+        }
+        if is_cell {
+            let well = !node.frozen && node.flows[0].as_ref().is_some_and(|flow| flow.is_well());
+            node.at_cell.close(well);
         }
         if node.failing.is_none() && tally.beacon_rows > 0 {
             node.failing = Some(Box::default());
@@ -209,6 +216,7 @@ impl Closing<'_> {
         }
         let agents = &sum.agents;
         node.probes = agents.say(agents_needed);
+        node.probes_well = agents.are_well(agents_needed);
         node.probes_since = agents.since.unwrap_or(minute);
         node.probes_seen = (agents.attempts, agents.failures);
         let falling = node.flows.iter().flatten().any(|flow| flow.fall.score() >= 2.0);
@@ -258,6 +266,11 @@ impl Agents {
             Vote::Well => self.well += 1,
             Vote::Abstains => {}
         }
+    }
+
+    /// Whether as many as it takes to say "down" say the opposite, and more than still say "down".
+    fn are_well(&self, needed: u32) -> bool {
+        self.well >= needed && self.well > self.down
     }
 
     /// Evidence in nats: a quorum in different networks that is not outvoted, or single voices.

@@ -130,10 +130,15 @@ impl Detector {
         self.nodes[hit.leaf].tally.add(tally);
         if let Some(cell) = hit.cell {
             self.nodes[cell].tally.add(tally);
+            if tally.gauge_rows > 0 {
+                self.nodes[cell].at_cell.tell(hit.leaf, tally.gauge);
+            }
         }
     }
 
-    /// Corrects what was learnt from a minute that is closed. Tests are not run again: what is late never alerts.
+    /// Corrects what was learnt from a minute that is closed. Tests are not run again: what is late never alerts. For the
+    /// same reason the last hour of sockets, heartbeats and attempts stays as it was known when its minutes were closed:
+    /// a reference that is completed later would make a fall of every minute that is not.
     fn correct(&mut self, hit: Hit, tally: &Tally, minute: Minute) {
         let places = &self.places.services[hit.service];
         let country = match &self.places.scopes[hit.leaf].1 {
@@ -149,10 +154,9 @@ impl Detector {
         for (flow, number) in node.flows.iter_mut().zip(numbers) {
             if let (Some(flow), Some(number)) = (flow, number)
                 && !node.frozen
+                && flow.ring.get(minute).is_none()
             {
-                let adds = flow.ring.get(minute).is_some();
-                flow.ring.correct(minute, number as f64);
-                flow.season.correct(minute, number as f64, adds);
+                flow.season.correct(minute, number as f64, false);
             }
         }
         for place in [Some(hit.leaf), country, Some(places.world)].into_iter().flatten() {
@@ -323,7 +327,7 @@ impl Detector {
         let mut alarms: BTreeMap<usize, Vec<Alarm>> = BTreeMap::new();
         let mut unusual = Vec::with_capacity(self.nodes.len());
         for (place, (node, (service, scope))) in self.nodes.iter().zip(&self.places.scopes).enumerate() {
-            if !node.stirs || scope.country() == Some(Country::UNKNOWN) {
+            if !node.stirs || !scope.is_a_place() {
                 unusual.push(false);
                 continue;
             }
@@ -383,6 +387,7 @@ impl Detector {
             let view = View::new(&self.nodes, &self.places, service, minute);
             verdicts.extend(view.diagnose(&alarms).into_iter().filter_map(|fault| now.judge(fault)));
         }
+        self.incidents.forget(minute);
         let quiet = verdicts.is_empty() && reports.is_empty() && self.incidents.open().next().is_none();
         if quiet {
             return Vec::new();

@@ -322,6 +322,11 @@ impl Scope {
         }
     }
 
+    /// Whether an incident can be about it: an unknown country is no place, and neither are a country's unknown networks.
+    pub fn is_a_place(&self) -> bool {
+        self.country() != Some(Country::UNKNOWN) && !matches!(self, Self::Asn { asn: Asn(0), .. })
+    }
+
     /// The country it lies in, if it lies in one.
     pub fn country(&self) -> Option<Country> {
         match self {

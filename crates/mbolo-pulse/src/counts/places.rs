@@ -33,6 +33,7 @@ pub(crate) struct ServicePlaces {
     /// What comes from places that are not known.
     pub elsewhere: Place,
     pub countries: BTreeMap<Country, Place>,
+    /// With number 0 for what is known to come from a country, and from no network of it in particular.
     pub networks: BTreeMap<(Country, Asn), Place>,
     pub cells: BTreeMap<Arc<str>, Place>,
     by_country: BTreeMap<Country, Vec<(Asn, Place)>>,
@@ -49,7 +50,7 @@ impl ServicePlaces {
         }
     }
 
-    /// The networks of a country, in order.
+    /// The networks of a country, in order; see `networks` for number 0.
     pub fn networks_of(&self, cc: Country) -> &[(Asn, Place)] {
         self.by_country.get(&cc).map_or(&[], Vec::as_slice)
     }
@@ -75,7 +76,7 @@ impl Places {
     /// not one.
     pub fn find(&mut self, service: &str, cc: Country, asn: Asn, cell: Option<&str>) -> Option<Hit> {
         let service = self.service(service)?;
-        let leaf = if cc == Country::UNKNOWN || asn == Asn(0) {
+        let leaf = if cc == Country::UNKNOWN {
             self.services[service].elsewhere
         } else if let Some(place) = self.guess(service, cc, asn) {
             place

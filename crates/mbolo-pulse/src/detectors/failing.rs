@@ -11,6 +11,9 @@ use crate::model::Minute;
 /// How many times the usual failures, and the power of the noise's duration that weakens each test.
 const TESTS: [(f64, f64); 3] = [(2.0, 1.0), (3.5, 0.75), (6.0, 0.25)];
 
+/// Minutes without any attempt after which what was suspected is not known any more.
+const IDLE: u32 = 15;
+
 /// Failures of attempts at one node.
 #[derive(Debug, Clone)]
 pub(crate) struct Failing {
@@ -24,6 +27,8 @@ pub(crate) struct Failing {
     pub rate: Rate,
     tests: [Cusum; 3],
     tried: [f64; 3],
+    /// Minutes without an attempt.
+    idle: u32,
     noise: Noise,
 }
 
@@ -36,6 +41,7 @@ impl Default for Failing {
             rate: Rate::default(),
             tests: [Cusum::default(); 3],
             tried: [0.0; 3],
+            idle: 0,
             noise: Noise::new(0.4),
         }
     }
@@ -56,6 +62,10 @@ impl Failing {
         self.attempts.push(minute, Some(attempts));
         self.failures.push(minute, Some(failures));
         self.usual.push(minute, Some(usual));
+        self.idle = if attempts > 0.0 { 0 } else { self.idle.saturating_add(1) };
+        if self.idle == IDLE {
+            self.reset();
+        }
         if ready && attempts > 0.0 {
             // A node with next to no failures must not take fire from two.
             let expected = usual + 0.02;

@@ -21,6 +21,14 @@ const EACH: f64 = 0.5;
 /// Minutes a reference is held for a suspicion that does not come true: longer, and an evening looks like a fall.
 const HOLD: u32 = 20;
 
+/// Minutes after which a source that stays away is taken to be gone, and one that is there more often than by mistake to
+/// be new.
+const GONE_SOURCE: u32 = 15;
+const NEW_SOURCE: u32 = 2;
+/// Minutes that are not known until a suspicion is dropped, and until what was there is not missed any more.
+const UNKNOWN_SUSPICION: u32 = 15;
+const UNKNOWN_REFERENCE: u32 = 60;
+
 /// The tests for a fall, the same for a network, a country and the world.
 #[derive(Debug, Clone)]
 pub(crate) struct Fall {
@@ -124,6 +132,19 @@ pub(crate) struct Flow {
     held: Option<Held>,
     reference: Option<f64>,
     now: Option<f64>,
+    sources: Sources,
+    /// Minutes in which the number was not known, until now.
+    unknown: u32,
+    /// Until then the season is that of other sources.
+    distrusted: Minute,
+}
+
+/// How many cells told a number lately.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sources {
+    usual: u32,
+    fewer_since: Option<Minute>,
+    more_since: Option<Minute>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -134,15 +155,20 @@ struct Held {
 }
 
 impl Flow {
-    /// One minute of a network or a cell; `None` if unknown.
-    pub fn step(&mut self, minute: Minute, now: Option<f64>, mood: Mood) {
+    /// One minute of a network or a cell; `None` if unknown. `sources` says from how many the number was added up, where
+    /// there can be several.
+    pub fn step(&mut self, minute: Minute, now: Option<f64>, sources: Option<u32>, mood: Mood) {
+        let now = now.filter(|now| sources.is_none_or(|sources| self.is_whole(minute, *now, sources, mood)));
         self.ring.push(minute, now);
         self.now = now;
         let Some(now) = now else {
             self.references.push(minute, None);
+            self.pass_unknown();
             return;
         };
-        let seasonal = if mood.mature { self.season.at(minute, 0.0) } else { None };
+        self.unknown = 0;
+        let mature = mood.mature && minute >= self.distrusted;
+        let seasonal = if mature { self.season.at(minute, 0.0) } else { None };
         self.refresh_hold(minute, mood.hold || self.fall.score() >= 2.0, mood.frozen, seasonal);
         self.reference = match self.held {
             Some(held) => Some(held.at(seasonal)),
@@ -170,6 +196,49 @@ impl Flow {
         }
     }
 
+    /// Whether the number counts all of what it used to count. A source that is missing makes it unknown, not small; one
+    /// that stays away is taken to be gone, and what was usual with it is forgotten.
+    fn is_whole(&mut self, minute: Minute, now: f64, sources: u32, mood: Mood) -> bool {
+        if sources >= self.sources.usual {
+            self.sources.fewer_since = None;
+            let more_since = *self.sources.more_since.get_or_insert(minute);
+            if sources == self.sources.usual {
+                self.sources.more_since = None;
+            } else if self.sources.usual == 0 || minute.since(more_since) >= NEW_SOURCE {
+                self.sources = Sources { usual: sources, ..Sources::default() };
+            }
+            return true;
+        }
+        self.sources.more_since = None;
+        let nothing_is_missing = self.reference.is_some_and(|reference| now >= 0.9 * reference);
+        if nothing_is_missing && self.held.is_none() {
+            self.sources = Sources { usual: sources, ..Sources::default() };
+            return true;
+        }
+        let fewer_since = *self.sources.fewer_since.get_or_insert(minute);
+        if mood.frozen || minute.since(fewer_since) < GONE_SOURCE {
+            return false;
+        }
+        self.sources = Sources { usual: sources, ..Sources::default() };
+        self.ring = Ring::default();
+        self.reference = None;
+        self.distrusted = minute.plus(24 * 60);
+        self.release();
+        true
+    }
+
+    /// A minute that is not known: what was suspected is not known any more after a while, and what was there is not
+    /// missed for ever.
+    fn pass_unknown(&mut self) {
+        self.unknown = self.unknown.saturating_add(1);
+        if self.unknown == UNKNOWN_SUSPICION {
+            self.fall.reset();
+        }
+        if self.unknown == UNKNOWN_REFERENCE {
+            self.reference = None;
+        }
+    }
+
     /// One minute of a country or the world: the sum of the networks that are known now and have a reference, and what
     /// the missing ones last had.
     pub fn step_sum(&mut self, minute: Minute, sum: FlowSum, mood: Mood) {
@@ -180,8 +249,10 @@ impl Flow {
         self.ring.push(minute, self.now);
         self.references.push(minute, self.reference);
         if !known {
+            self.pass_unknown();
             return;
         }
+        self.unknown = 0;
         self.fall.step(minute, sum.now, sum.reference, mood.frozen);
         if sum.missing > 0.1 * (sum.reference + sum.missing) {
             return;
@@ -226,15 +297,21 @@ impl Flow {
         Some(reference)
     }
 
-    /// Adds this minute to a wider node's.
+    /// It is known, and nothing is suspected.
+    pub fn is_well(&self) -> bool {
+        let (Some(now), Some(reference)) = (self.now, self.reference) else { return false };
+        self.held.is_none() && now >= 0.8 * reference
+    }
+
+    /// Adds this minute to a wider node's. What is new here counts there: it may have come from next door.
     pub fn add_to(&self, sum: &mut FlowSum) {
         match (self.now, self.reference) {
-            (Some(now), Some(reference)) => {
+            (Some(now), reference) => {
                 sum.now += now;
-                sum.reference += reference;
+                sum.reference += reference.unwrap_or(0.0);
             }
             (None, Some(reference)) => sum.missing += reference,
-            _ => {}
+            (None, None) => {}
         }
     }
 
@@ -283,7 +360,7 @@ mod tests {
     fn flow(values: impl IntoIterator<Item = f64>) -> Flow {
         let mut flow = Flow::default();
         for (minute, value) in values.into_iter().enumerate() {
-            flow.step(Minute(1000 + minute as u32), Some(value), Mood::default());
+            flow.step(Minute(1000 + minute as u32), Some(value), None, Mood::default());
         }
         flow
     }

@@ -1,7 +1,9 @@
 //! Everything that is known of one service in one place, and what each family of signals says of it now.
 
+use std::collections::BTreeMap;
+
 use crate::baseline::Rate;
-use crate::counts::Tally;
+use crate::counts::{Place, Tally};
 use crate::detectors::{Agent, Cusum, Failing, Flow, Reported};
 use crate::model::{Evidence, Minute, Signal};
 
@@ -27,6 +29,8 @@ pub(crate) struct Node {
     pub agent: Option<Box<Agent>>,
     /// For sums: failures against the sum of what was usual in the parts.
     pub mix: Rate,
+    /// For cells: where its sockets usually are.
+    pub at_cell: AtCell,
     /// It belongs to a confirmed incident.
     pub frozen: bool,
     /// The minute before was unusual, too: one minute alone never confirms.
@@ -35,12 +39,42 @@ pub(crate) struct Node {
     pub hold: bool,
     /// Votes of agents, as evidence in nats; for countries and the world.
     pub probes: f64,
+    /// So many agents find it working that it is, as far as agents can tell.
+    pub probes_well: bool,
     /// When the first of the agents that say "down" began to.
     pub probes_since: Minute,
     /// Measurements and failures of the agents that say "down".
     pub probes_seen: (f64, f64),
     /// The service admits a fault.
     pub official: f64,
+}
+
+/// How many sockets of each network a cell has, as of the last minute in which all was well.
+#[derive(Debug, Default)]
+pub(crate) struct AtCell {
+    /// Told in the minute that is being counted.
+    told: Vec<(Place, u64)>,
+    usual: BTreeMap<Place, u64>,
+}
+
+impl AtCell {
+    /// The cell says how many there are in a network.
+    pub fn tell(&mut self, leaf: Place, sockets: u64) {
+        self.told.push((leaf, sockets));
+    }
+
+    /// The minute is over; `well` if nothing is suspected.
+    pub fn close(&mut self, well: bool) {
+        if well {
+            self.usual.extend(self.told.drain(..));
+        }
+        self.told.clear();
+    }
+
+    /// Sockets of a network that the cell usually has.
+    pub fn usual(&self, leaf: Place) -> Option<f64> {
+        self.usual.get(&leaf).map(|sockets| *sockets as f64)
+    }
 }
 
 /// What reports may add to measurements, in nats.

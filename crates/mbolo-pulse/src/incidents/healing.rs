@@ -62,7 +62,12 @@ impl Healing {
                 }
             }
             if incident.evidence.iter().any(|row| row.signal == crate::model::Signal::Probe) {
-                take(if node.probes > 0.0 { -STEP } else { 1.0 });
+                if node.probes > 0.0 {
+                    take(-STEP);
+                } else if node.probes_well {
+                    // Agents that have fallen silent say nothing.
+                    take(1.0);
+                }
             }
         }
         self.evidence = (self.evidence + sum.clamp(-STEP, STEP)).clamp(0.0, MOST);

@@ -19,8 +19,8 @@ pub(crate) struct Verdict {
 }
 
 impl Now<'_> {
-    /// Judges a fault. None if it is not one: when the attempts of one service stop, and nothing else, then its beacons
-    /// are not read any more.
+    /// Judges a fault. None if it is not one: when attempts stop and nothing else does, then beacons are not read any
+    /// more, as where the observatory's own address is blocked.
     pub fn judge(&self, fault: Fault) -> Option<Verdict> {
         let (down, well) = match fault.scope.level() {
             Level::World | Level::Cell => (Vec::new(), false),
@@ -39,7 +39,9 @@ impl Now<'_> {
         } else {
             IncidentKind::Service
         };
-        if kind == IncidentKind::Blocked && fault.only_attempts {
+        let is_unread =
+            fault.only_attempts && (kind == IncidentKind::Blocked || self.sockets_are_there(&fault));
+        if is_unread {
             return None;
         }
         let mut services = vec![fault.service];
@@ -48,6 +50,16 @@ impl Now<'_> {
         }
         services.sort_by_key(|service| &self.places.services[*service].id);
         Some(Verdict { fault, kind, services })
+    }
+
+    /// Whether some service's sockets or heartbeats in the place are as they were.
+    fn sockets_are_there(&self, fault: &Fault) -> bool {
+        let from = Minute(fault.since.0.max(self.minute.0.saturating_sub(WINDOW - 1)));
+        let silence = (0.5 * fault.effect.silence).max(0.3);
+        let nodes = (0..self.places.services.len()).filter_map(|service| self.node(service, &fault.scope));
+        nodes
+            .map(|node| Measured::of(node, from, self.minute))
+            .any(|measured| measured.sockets_speak_for(silence) < -SURE)
     }
 
     /// Other services that are down in the same place, and whether one is well.

@@ -24,6 +24,8 @@ const DROP: u32 = 5;
 const WELL: u32 = 10;
 /// Minutes without any measurement after which an incident is closed: what nobody sees cannot be said to last.
 const UNSEEN: u32 = 6 * 60;
+/// The same for a place that was cut off: that nothing is heard from there is how it looks, for days.
+const UNSEEN_CUT_OFF: u32 = 7 * 24 * 60;
 
 /// An incident with what is needed to see its end.
 #[derive(Debug, Clone)]
@@ -115,8 +117,12 @@ impl Incidents {
             self.take_in_reports(now, service, scope, &mut changes);
         }
         self.heal(now, &mut changes);
-        self.ended.retain(|ended| now.minute.since(ended.incident.resolved_at.unwrap_or_default()) <= MERGE);
         changes
+    }
+
+    /// Forgets what ended too long ago to return.
+    pub fn forget(&mut self, minute: Minute) {
+        self.ended.retain(|ended| minute.since(ended.incident.resolved_at.unwrap_or_default()) <= MERGE);
     }
 
     fn take_in(&mut self, now: &Now<'_>, verdict: Verdict, changes: &mut Changes) {
@@ -307,7 +313,8 @@ impl Open {
         let nested =
             mine.contains(found) || found.contains(mine) || mine.level() == crate::model::Level::Cell;
         let shared = self.services.iter().any(|service| verdict.services.contains(service));
-        if !nested {
+        let besides = mine.level() == crate::model::Level::Cell && fault.besides_cell;
+        if !nested || besides {
             return false;
         }
         let narrower = mine.contains(found) && mine != found;
@@ -395,8 +402,7 @@ impl Open {
         if state == IncidentState::Confirmed && incident.state < IncidentState::Confirmed {
             incident.state = IncidentState::Confirmed;
             incident.confirmed_at = Some(now.at());
-            incident.started_at =
-                incident.started_at.min(fault.since).max(Minute(fault.since.0.saturating_sub(60)));
+            incident.started_at = fault.since;
         }
         let evidence = now.evidence(&self.services, &incident.scope);
         if !evidence.is_empty() {
@@ -422,6 +428,10 @@ impl Open {
             self.seen = if self.healing.is_well() { self.seen } else { now.minute };
         }
         let unseen = now.minute.since(self.seen);
+        let most_unseen = match self.incident.kind {
+            IncidentKind::Connectivity => UNSEEN_CUT_OFF,
+            _ => UNSEEN,
+        };
         match self.incident.state {
             IncidentState::Suspected => {
                 if unseen >= DROP && (self.healing.is_well() || !known || unseen >= 3 * DROP) {
@@ -446,7 +456,7 @@ impl Open {
                 if self.healing.is_well() {
                     self.incident.state = IncidentState::Recovering;
                     self.well_since = Some(now.minute);
-                } else if unseen >= UNSEEN {
+                } else if unseen >= most_unseen {
                     self.resolve(now);
                 }
             }
@@ -456,6 +466,7 @@ impl Open {
                     self.well_since = None;
                 } else if self.well_since.is_some_and(|since| now.minute.since(since) >= WELL)
                     && self.healing.is_well()
+                    || unseen >= most_unseen
                 {
                     self.resolve(now);
                 }

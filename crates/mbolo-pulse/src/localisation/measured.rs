@@ -164,6 +164,19 @@ impl Measured {
         self.flows[..2].iter().map(FlowMeasured::strength).fold(0.0, f64::max) < 2.0
     }
 
+    /// Evidence, in nats, that so large a share of sockets and heartbeats is gone; attempts are left out.
+    pub fn sockets_speak_for(&self, silence: f64) -> f64 {
+        self.flows_speak_for(&self.flows[..2], silence)
+    }
+
+    fn flows_speak_for(&self, flows: &[FlowMeasured], silence: f64) -> f64 {
+        let left = (1.0 - silence).max(0.05);
+        let known = flows.iter().filter(|flow| flow.reference > 0.0);
+        let evidence =
+            known.map(|flow| log_ratio(flow.now, flow.reference, left * flow.reference, flow.r)).sum::<f64>();
+        evidence.clamp(-CAP, CAP)
+    }
+
     /// Evidence, in nats, that a fault of size `effect` is here rather than none; below zero if it speaks against one,
     /// near zero if there is too little traffic to tell.
     pub fn speaks_for(&self, effect: Effect) -> f64 {
@@ -179,12 +192,7 @@ impl Measured {
             }
         }
         if effect.silence >= 0.2 {
-            let mut silence = 0.0;
-            for flow in self.flows.iter().filter(|flow| flow.reference > 0.0) {
-                let left = (1.0 - effect.silence).max(0.05);
-                silence += log_ratio(flow.now, flow.reference, left * flow.reference, flow.r);
-            }
-            evidence += silence.clamp(-CAP, CAP);
+            evidence += self.flows_speak_for(&self.flows, effect.silence);
         }
         evidence
     }
@@ -193,6 +201,11 @@ impl Measured {
     pub fn attempts_arrive(&self) -> Option<bool> {
         let attempts = &self.flows[2];
         (attempts.reference >= 2.0).then_some(attempts.now >= 0.3 * attempts.reference)
+    }
+
+    /// Sockets of a minute: there, and usual.
+    pub fn sockets(&self) -> (f64, f64) {
+        (self.flows[0].now, self.flows[0].reference)
     }
 
     /// What is lost: failures beyond the usual, or what is missing of a minute's sockets, heartbeats or attempts.

@@ -8,7 +8,7 @@ mod measured;
 pub(crate) use measured::{Effect, Measured};
 
 use crate::counts::{Place, Places, ServicePlaces};
-use crate::detectors::Vote;
+use crate::detectors::{Flow, Vote};
 use crate::fusion::Node;
 use crate::model::{Country, Minute, Scope};
 
@@ -17,10 +17,22 @@ const SURE: f64 = 2.0;
 /// The most that a diagnosis looks back.
 const WINDOW: u32 = 15;
 
+/// Windows in which a fault's beginning is looked for, in minutes.
+const SCAN: std::ops::RangeInclusive<u32> = 1..=60;
+
+/// A longer silence counts if it is as unlikely as a shorter one, up to this share.
+const AS_UNLIKELY: f64 = 0.9;
+
 /// What a place must show to be said to have a fault: shares, and evidence in nats.
 const LEAST_FAILING: f64 = 0.08;
 const LEAST_SILENCE: f64 = 0.3;
 const LEAST_STRENGTH: f64 = 4.0;
+/// Sockets outside of a failing cell that a country must have had, to say that it has a fault of its own.
+const LEAST_SOCKETS: f64 = 40.0;
+/// The share of a part's loss that must be missing from the whole as well.
+const MOVED: f64 = 0.4;
+/// The share of the world that must be hit.
+const LEAST_WORLD: f64 = 0.005;
 
 /// Something is wrong with one service somewhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +48,8 @@ pub(crate) struct Fault {
     pub uncertain: bool,
     /// Enough evidence to say so, as opposed to a suspicion.
     pub sure: bool,
+    /// It is there besides a cell's fault, which does not explain it.
+    pub besides_cell: bool,
     /// Whether there is a rest of the world that is known to be well.
     pub elsewhere_well: bool,
     pub since: Minute,
@@ -78,7 +92,8 @@ impl<'a> View<'a> {
         };
         let from = Minute(since.0.max(self.now.0.saturating_sub(WINDOW - 1)));
         if let Some(fault) = self.one_cell(alarms, from) {
-            return vec![fault];
+            let besides = self.besides_cell(&fault, alarms, from, since);
+            return std::iter::once(fault).chain(besides).collect();
         }
         let world = self.measure(&Scope::World, from);
         let countries: Vec<(Country, Measured)> = (self.places.countries.keys())
@@ -135,6 +150,7 @@ impl<'a> View<'a> {
         sure: bool,
     ) -> Vec<Fault> {
         let networks: Vec<(Scope, Measured)> = (self.places.networks_of(cc).iter())
+            .filter(|(asn, _)| asn.0 != 0)
             .map(|(asn, place)| {
                 (Scope::Asn { cc, asn: *asn }, Measured::of(&self.nodes[*place], from, self.now))
             })
@@ -145,7 +161,7 @@ impl<'a> View<'a> {
         let top = (networks.iter().filter(|(scope, _)| !any_alarmed || alarmed(scope)))
             .max_by(|a, b| a.1.strength().total_cmp(&b.1.strength()));
         let Some((top_scope, top)) = top else {
-            return Vec::new();
+            return self.fault(whole, *country, since, sure).into_iter().collect();
         };
         let effect = shared(country, top);
         let spread =
@@ -159,7 +175,14 @@ impl<'a> View<'a> {
             let fault = self.fault(scope, *measured, since, sure);
             return fault.map(|fault| Fault { uncertain: spread <= SURE, ..fault }).into_iter().collect();
         }
+        // Sockets that are in another network of the country now are not lost.
+        let moved = |scope: &Scope, measured: &Measured| {
+            let places = (self.places.of(scope), self.places.of(&whole));
+            measured.silence_strength() > measured.failing_strength()
+                && matches!(places, (Some(part), Some(whole)) if self.have_moved(part, whole, since))
+        };
         (networks.iter())
+            .filter(|(scope, measured)| !moved(scope, measured))
             .filter_map(|(scope, measured)| {
                 let alarm = alarms.iter().find(|alarm| alarm.scope == *scope);
                 let sure = alarm.is_some_and(|alarm| alarm.sure) || scope == top_scope && sure;
@@ -215,42 +238,107 @@ impl<'a> View<'a> {
             let (here, there) = (part(place.effect()), part(top.effect()));
             as_much && if silent { here >= there - 0.1 } else { here > 1.2 * there }
         });
-        if explained_by_place {
+        let place = self.places.of(scope)?;
+        let since = self.nodes[place].since()?;
+        // People who are at another cell now are not lost.
+        let moved = silent && self.have_moved(place, self.places.world, since);
+        if explained_by_place || moved {
             return None;
         }
-        let since = self.nodes[self.places.of(scope)?].since()?;
         self.fault(scope.clone(), *top, since, sure)
     }
 
+    /// Whether what a part has lost since then is not missing from the whole.
+    fn have_moved(&self, part: Place, whole: Place, since: Minute) -> bool {
+        let before = Minute(since.0.saturating_sub(1));
+        let flows = self.nodes[part].flows.iter().zip(&self.nodes[whole].flows);
+        let fell = |flow: &Flow| Some(flow.ring.middle(before)? - flow.ring.get(self.now)?);
+        let falls = flows.filter_map(|(part, whole)| Some((fell(part.as_ref()?)?, fell(whole.as_ref()?)?)));
+        let most = falls.max_by(|a, b| a.0.total_cmp(&b.0));
+        most.is_some_and(|(part, whole)| part > 0.0 && whole < MOVED * part)
+    }
+
+    /// Countries that lost far more sockets than they had at the cell that has a fault.
+    fn besides_cell(&self, cell: &Fault, alarms: &[Alarm], from: Minute, since: Minute) -> Vec<Fault> {
+        let at_cell = &self.nodes[cell.place].at_cell;
+        let mut faults = Vec::new();
+        for (cc, place) in &self.places.countries {
+            let inside: Vec<&Alarm> =
+                alarms.iter().filter(|alarm| alarm.scope.country() == Some(*cc)).collect();
+            let (now, usual) = Measured::of(&self.nodes[*place], from, self.now).sockets();
+            let leaves = self.places.networks_of(*cc).iter();
+            let explained: f64 = leaves.filter_map(|(_, leaf)| at_cell.usual(*leaf)).sum();
+            let rest = usual - explained;
+            let is_explained = usual - now <= explained + LEAST_SILENCE * rest;
+            if inside.is_empty() || rest < LEAST_SOCKETS || is_explained {
+                continue;
+            }
+            let country = self.measure(&Scope::Country { cc: *cc }, from);
+            let sure = inside.iter().any(|alarm| alarm.sure);
+            let since = self.since(inside.iter().copied()).unwrap_or(since);
+            let found = self.inside(*cc, &country, &inside, from, since, sure);
+            faults.extend(found.into_iter().map(|fault| Fault { besides_cell: true, ..fault }));
+        }
+        faults
+    }
+
     fn fault(&self, scope: Scope, measured: Measured, since: Minute, sure: bool) -> Option<Fault> {
+        let place = self.places.of(&scope)?;
         let effect = measured.effect();
         // Failures that arrive show that the place is connected.
         let failing = effect.failing >= 0.01
             && (measured.failing_strength() >= measured.silence_strength()
                 || effect.failing >= 0.1 && measured.attempts_arrive() == Some(true));
-        let place = self.places.of(&scope)?;
         // What raised the world's alarm is explained by a place only if it is bad there.
         let bad = if failing {
             effect.failing >= LEAST_FAILING && measured.failing_strength() >= LEAST_STRENGTH
         } else {
             effect.silence >= LEAST_SILENCE && measured.silence_strength() >= LEAST_STRENGTH
         };
-        if scope != Scope::World && !bad {
+        let nothing = effect.worst() < LEAST_WORLD || measured.strength() < LEAST_STRENGTH;
+        if if scope == Scope::World { nothing } else { !bad } {
             return None;
         }
+        let strength = measured.strength();
+        let only_attempts = !failing && measured.only_attempts_fell();
+        let (since, effect) = match self.begun(place) {
+            Some(begun) => (begun, self.measure(&scope, begun).effect()),
+            None => (since, effect),
+        };
         Some(Fault {
             service: self.service,
             scope,
             place,
             silent: !failing,
-            only_attempts: !failing && measured.only_attempts_fell(),
+            only_attempts,
             uncertain: false,
             sure,
+            besides_cell: false,
             elsewhere_well: false,
             since,
             effect,
-            strength: measured.strength(),
+            strength,
         })
+    }
+
+    /// When it began: the window of up to an hour that is most unlikely without a fault (a generalised likelihood ratio
+    /// over all sizes of fault). The tests that gave the alarm may have left zero long before, for noise. None where no
+    /// counts speak of a fault, but agents alone.
+    fn begun(&self, place: Place) -> Option<Minute> {
+        let node = &self.nodes[place];
+        let (mut most, mut begun) = (0.0_f64, self.now);
+        for minutes in SCAN {
+            let from = Minute(self.now.0.saturating_sub(minutes - 1));
+            let measured = Measured::of(node, from, self.now);
+            let strength = measured.strength();
+            // Sockets that are gone are as unlikely over two minutes as over twenty; failures are not.
+            let silent = measured.silence_strength() > measured.failing_strength();
+            if strength >= if silent { AS_UNLIKELY * most } else { most } {
+                begun = from;
+            }
+            most = most.max(strength);
+        }
+        (most >= LEAST_STRENGTH).then_some(begun)
     }
 
     /// What a place measured since `from`.

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod days;
+mod gaps;
 mod replays;
 mod world;

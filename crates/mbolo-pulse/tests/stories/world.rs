@@ -71,8 +71,19 @@ impl World {
 
     /// So many minutes in which `weather` says what happens to each service in each network.
     pub fn run(&mut self, minutes: u32, weather: impl Fn(Minute, &str, &Network) -> Weather) {
+        self.run_through(minutes, weather, |rows| rows);
+    }
+
+    /// The same with something between what happens and what is counted: it may change rows and keep some for later.
+    pub fn run_through(
+        &mut self,
+        minutes: u32,
+        weather: impl Fn(Minute, &str, &Network) -> Weather,
+        mut between: impl FnMut(Vec<Count>) -> Vec<Count>,
+    ) {
         for _ in 0..minutes {
-            for count in self.counts(&weather) {
+            let rows = self.counts(&weather);
+            for count in between(rows) {
                 self.detector.push(&count).unwrap();
             }
             self.minute = self.minute.plus(1);
