@@ -22,6 +22,10 @@ pub const RETURN_PER_MINUTE: f64 = 0.35;
 /// A live client is heard of once in so many minutes.
 pub const HEARTBEAT_PERIOD_MINUTES: f64 = 5.0;
 
+/// Of the attempts of a minute, how many are told in the next one: a client tells every 15 seconds, at any second, what the
+/// 15 seconds before have been like, and counts in the minute in which it tells.
+pub const TOLD_A_MINUTE_LATER: f64 = 0.3;
+
 /// Beacons that one active user sends per minute about our own service: one attempt in fifty is sampled.
 pub const OWN_BEACONS: f64 = 0.02;
 

@@ -107,6 +107,8 @@ pub(crate) struct Outcome {
     pub(crate) right_after_5: bool,
     /// The kind was right five minutes later.
     pub(crate) kind_after_5: bool,
+    /// Scope and services were still right, or right again, when the fault was over.
+    pub(crate) right_at_the_end: bool,
 }
 
 /// What came of a run.
@@ -189,6 +191,11 @@ impl<'a> Judge<'a> {
             self.outcomes[fault].right_at_once = self.judge(fault).0;
         }
         self.note_missed(now);
+        for fault in 0..self.outcomes.len() {
+            if self.schedule.faults[fault].until == now && self.outcomes[fault].minutes.is_some() {
+                self.outcomes[fault].right_at_the_end = self.judge(fault).0;
+            }
+        }
         let due: Vec<usize> = self.due.iter().filter(|(at, _)| *at == now).map(|(_, fault)| *fault).collect();
         self.due.retain(|(at, _)| *at != now);
         for fault in due {
@@ -249,7 +256,13 @@ impl<'a> Judge<'a> {
             && self.overlap(&truth.scope, &incident.scope)
     }
 
+    /// Whether somebody who says `other` may mean `one`, the truth. A country or a network that has a fault is not the
+    /// world: who says so accuses everybody. A network's country is near enough to have found it, and not right.
     fn overlap(&self, one: &Scope, other: &Scope) -> bool {
+        let is_local = matches!(one, Scope::Country { .. } | Scope::Asn { .. });
+        if is_local && *other == Scope::World {
+            return false;
+        }
         match (one, other) {
             (Scope::Cell { cell }, place) | (place, Scope::Cell { cell }) if one != other => match place {
                 Scope::World => true,

@@ -66,6 +66,8 @@ pub struct Figures {
     pub right_after_5: u32,
     /// Of those confirmed, how many had the kind right five minutes later.
     pub kind_after_5: u32,
+    /// Of those confirmed, how many had scope and services right when they were over.
+    pub right_at_the_end: u32,
 }
 
 /// How often the detector was wrong in one case of stress.
@@ -118,6 +120,7 @@ impl Figures {
             right_at_once: count(|one| one.right_at_once),
             right_after_5: count(|one| one.right_after_5),
             kind_after_5: count(|one| one.kind_after_5),
+            right_at_the_end: count(|one| one.right_at_the_end),
         }
     }
 
@@ -256,8 +259,8 @@ impl fmt::Display for Table {
         writeln!(f, "{} users, {} noise, {} rows", self.users, self.family.as_str(), self.rows)?;
         writeln!(
             f,
-            "{:<16} {:>6} {:>7} {:>7} {:>7} {:>9} {:>9} {:>9}",
-            "fault", "events", "recall", "median", "p90", "right +0", "right +5", "kind +5"
+            "{:<16} {:>6} {:>7} {:>7} {:>7} {:>9} {:>9} {:>9} {:>9}",
+            "fault", "events", "recall", "median", "p90", "right +0", "right +5", "right end", "kind +5"
         )?;
         let named = self.classes.iter().map(|one| (one.class.as_str(), &one.figures));
         for (name, figures) in named.chain([("global, all", &self.global), ("all", &self.all)]) {
@@ -269,13 +272,14 @@ impl fmt::Display for Table {
                 |value: Option<u32>| value.map_or_else(|| "never".to_owned(), |value| value.to_string());
             writeln!(
                 f,
-                "{name:<16} {:>6} {:>5.0} % {:>7} {:>7} {:>9} {:>9} {:>9}",
+                "{name:<16} {:>6} {:>5.0} % {:>7} {:>7} {:>9} {:>9} {:>9} {:>9}",
                 figures.events,
                 100.0 * figures.recall(),
                 shown(figures.median_minutes),
                 shown(figures.p90_minutes),
                 percent(figures.right_at_once),
                 percent(figures.right_after_5),
+                percent(figures.right_at_the_end),
                 percent(figures.kind_after_5),
             )?;
         }

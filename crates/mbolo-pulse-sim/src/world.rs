@@ -1,7 +1,8 @@
 //! The world, minute by minute: who is awake, what they try, what fails, and what an observatory would count of it.
 //!
 //! The gauge is a stock, not a flow: sockets come and go, and noise in their coming is smoothed by how long they live.
-//! Everything else is counted fresh each minute. A cut takes people's reports with it; a failing service makes them.
+//! Everything else is counted fresh each minute. A cut takes people's reports with it; a failing service makes them. A
+//! cell that is down says nothing: its rows are missing, not zero.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::assumptions::{
     HEARTBEAT_PERIOD_MINUTES, LEAK_OF_A_CUT, LOSS_NOTICED_PER_MINUTE, NETWORK_CV, NEW_YEAR, NOTICE_MINUTES,
     OTHER_BEACONS, OWN_BEACONS, PANIC_ATTEMPTS, PANIC_REPORTS, PROBE_ATTEMPTS, PROBE_FAILURES,
     REPORT_FATIGUE_MINUTES, RETRIES, RETURN_PER_MINUTE, SOCKET_LIFE_MINUTES, SOCKETS_AT_NIGHT,
-    SOCKETS_AT_PEAK, USUAL_FAILURES, USUAL_REPORTS,
+    SOCKETS_AT_PEAK, TOLD_A_MINUTE_LATER, USUAL_FAILURES, USUAL_REPORTS,
 };
 use crate::fault::{Fault, What};
 use crate::noise::{Drift, Noise, NoiseFamily};
@@ -41,6 +42,9 @@ pub(crate) struct World<'a> {
     sockets: Vec<Vec<Sockets>>,
     agents: Vec<Agent>,
     effects: Effects,
+    /// Attempts and failures of the minute before that are told in this one, by service and network, and of our own
+    /// service by cell.
+    late: Vec<[(u32, u32); CELLS.len()]>,
     /// Reports of this minute, by service and network, and which of them are not zero.
     reports: Vec<u32>,
     reported: Vec<usize>,
@@ -130,6 +134,7 @@ impl<'a> World<'a> {
                 reports: vec![0.0; size],
                 bots: Vec::new(),
             },
+            late: vec![[(0, 0); CELLS.len()]; size],
             reports: vec![0; size],
             reported: Vec::new(),
         }
@@ -208,53 +213,57 @@ impl<'a> World<'a> {
         let cut = self.effects.cut[number];
         let failing = self.effects.failing(OWN, number, self.places);
         let active = self.active(number, OWN, activity) * self.effects.attempts[OWN] * (1.0 - cut);
-        let mut alive = 0;
         for (home, (cell, share)) in network.homes.iter().enumerate() {
             let failing = 1.0 - (1.0 - failing) * (1.0 - self.effects.cell_failing[*cell]);
             let lost = 1.0 - (1.0 - failing) * (1.0 - cut);
             let sockets = &mut self.sockets[number][home];
             sockets.live(network.users * share * activity.sockets, lost, &mut self.random);
             let live = sockets.pool - sockets.lost;
-            alive += live;
-            let mut gauge = self.row(minute, OWN, number, Signal::Gauge);
-            gauge.cell = Some(self.cell_names[*cell].clone());
-            gauge.n = live;
-            rows.push(gauge);
+            if self.effects.cell_failing[*cell] < 1.0 {
+                let heard = self.random.poisson(f64::from(live) / HEARTBEAT_PERIOD_MINUTES);
+                for (signal, n) in [(Signal::Gauge, live), (Signal::Heartbeat, heard)] {
+                    let mut row = self.row(minute, OWN, number, signal);
+                    row.cell = Some(self.cell_names[*cell].clone());
+                    row.n = n;
+                    rows.push(row);
+                }
+            }
             let mean = active * share * OWN_BEACONS;
-            if let Some(mut beacon) = self.beacon(minute, OWN, number, mean, failing, activity.failures) {
+            let usual = activity.failures;
+            if let Some(mut beacon) = self.beacon(minute, (OWN, number, *cell), mean, failing, usual) {
                 beacon.cell = Some(self.cell_names[*cell].clone());
                 rows.push(beacon);
             }
         }
-        let mut heartbeat = self.row(minute, OWN, number, Signal::Heartbeat);
-        heartbeat.n = self.random.poisson(f64::from(alive) / HEARTBEAT_PERIOD_MINUTES);
-        rows.push(heartbeat);
         for service in OTHERS {
             let failing = self.effects.failing(service, number, self.places);
             let active = self.active(number, service, activity) * self.effects.attempts[service];
             let mean = active * (1.0 - cut) * OTHER_BEACONS;
-            rows.extend(self.beacon(minute, service, number, mean, failing, activity.failures));
+            rows.extend(self.beacon(minute, (service, number, 0), mean, failing, activity.failures));
         }
     }
 
-    /// One network's beacons about a service; none if there were no attempts.
+    /// What one network tells in this minute about a service (and a cell of ours); nothing if there were no attempts.
     fn beacon(
         &mut self,
         minute: Minute,
-        service: usize,
-        network: usize,
+        (service, network, cell): (usize, usize, usize),
         mean: f64,
         failing: f64,
         usual: f64,
     ) -> Option<Count> {
         let attempts = self.random.poisson(mean * (1.0 + RETRIES * failing));
-        if attempts == 0 {
-            return None;
-        }
+        let failures = self.random.binomial(attempts, usual + failing * (1.0 - usual));
+        let later = (
+            self.random.binomial(attempts - failures, TOLD_A_MINUTE_LATER),
+            self.random.binomial(failures, TOLD_A_MINUTE_LATER),
+        );
+        let late = &mut self.late[service * self.places.networks.len() + network][cell];
+        let before = std::mem::replace(late, (later.0 + later.1, later.1));
         let mut row = self.row(minute, service, network, Signal::Beacon);
-        row.attempts = attempts;
-        row.failures = self.random.binomial(attempts, usual + failing * (1.0 - usual));
-        Some(row)
+        row.attempts = attempts - later.0 - later.1 + before.0;
+        row.failures = failures - later.1 + before.1;
+        (row.attempts > 0).then_some(row)
     }
 
     fn row(&self, minute: Minute, service: usize, network: usize, signal: Signal) -> Count {
