@@ -16,7 +16,7 @@ const ATTEMPTS_BELOW: f64 = 200.0;
 /// A usual rate of failures before anything is known.
 const USUAL_FAILURES: f64 = 0.02;
 /// What agents that agree say, in nats: as much as any threshold.
-const QUORUM: f64 = 30.0;
+pub(crate) const QUORUM: f64 = 30.0;
 /// What one agent alone says, in nats.
 const ALONE: f64 = 3.0;
 

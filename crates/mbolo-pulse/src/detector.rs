@@ -252,6 +252,11 @@ impl Detector {
         self.counting
     }
 
+    /// The newest minute of which anything was pushed.
+    pub(crate) fn newest(&self) -> Option<Minute> {
+        self.ahead.keys().next_back().copied().or(self.counting)
+    }
+
     fn age(&self, service: usize) -> u32 {
         let (first, last) = self.seen[service];
         last.since(first)

@@ -7,6 +7,7 @@ mod measured;
 
 pub(crate) use measured::{Effect, Measured};
 
+use crate::closing::QUORUM;
 use crate::counts::{Place, Places, ServicePlaces};
 use crate::detectors::{Flow, Vote};
 use crate::fusion::Node;
@@ -175,6 +176,9 @@ impl<'a> View<'a> {
             let fault = self.fault(scope, *measured, since, sure);
             return fault.map(|fault| Fault { uncertain: spread <= SURE, ..fault }).into_iter().collect();
         }
+        // Agents of several networks that agree speak for the country; alone, none of them speaks for its network.
+        let by_agents = self.places.of(&whole).is_some_and(|place| self.nodes[place].probes >= QUORUM);
+        let sure = sure && !by_agents;
         // Sockets that are in another network of the country now are not lost.
         let moved = |scope: &Scope, measured: &Measured| {
             let places = (self.places.of(scope), self.places.of(&whole));

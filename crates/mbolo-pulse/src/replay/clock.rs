@@ -1,16 +1,23 @@
 //! What time is it in a file? The rows say so, and some of them are wrong.
 //!
-//! Time moves on by itself only a step at a time. A row that is further ahead waits: if time goes on there, at the pace
-//! of the file so far, there was a gap; if the next row is back where time was, the row was from a wrong clock. A wrong
-//! row can therefore never move the detector into the future, where everything that is right would be too late.
+//! Time moves on a step at a time, and only once a good part of a usual minute's rows has moved on: one source whose
+//! clock is a minute ahead must not make everybody else late. A row that is further ahead waits: if time goes on there,
+//! there was a gap; if the next row is back where time was, the row was from a wrong clock. A wrong row can therefore
+//! never move the detector into the future, where everything that is right would be too late.
 
 use crate::counts::Row;
 use crate::model::{Count, Minute, ServiceId};
 
-/// Minutes that time moves on by one row's word.
+/// Minutes that time moves on at once.
 const STEP: u32 = 2;
+/// The share of a usual minute's rows that have to be in a later one before it is time.
+const MOVED_ON: f64 = 0.25;
+/// Minutes, one after the other and none of them back, that make a gap believable in a file with few rows.
+const GOES_ON: usize = 5;
 /// Minutes that rows may be apart to belong to the same stretch of time.
 const STRETCH: u32 = 60;
+/// Rows of those that wait that are looked at to see whether time goes on.
+const MOST_COMPARED: usize = 1_000;
 /// Rows that wait at most.
 const MOST_WAITING: usize = 200_000;
 /// Minutes by which the very last rows may be ahead.
@@ -22,20 +29,22 @@ pub(super) struct Clock {
     now: Option<Minute>,
     waiting: Vec<(u64, Count)>,
     in_minute: f64,
+    /// Rows seen of the next minutes.
+    ahead: [f64; STEP as usize],
     /// Rows of a usual minute.
     pace: f64,
 }
 
 /// What to do with a row.
 pub(super) enum Step {
-    /// It is of this minute, or late: take it.
+    /// It is of this minute, late, or a little early: take it.
     Now,
     /// Time moves on first.
     To(Minute),
     /// Not yet.
     Wait,
-    /// Time leapt: take these instead, in this order.
-    Leap(Vec<(u64, Count)>),
+    /// Time leaps to this minute: take these instead, in this order; the last may be a little early.
+    Leap(Minute, Vec<(u64, Count)>),
 }
 
 /// Rows that waited.
@@ -58,16 +67,31 @@ impl Clock {
                 self.in_minute += 1.0;
                 return (Step::Now, self.give_up_waiting());
             }
-            if row.minute.since(now) <= STEP {
-                self.pace += (self.in_minute - self.pace) * if self.pace == 0.0 { 1.0 } else { 0.05 };
-                self.in_minute = 1.0;
-                self.now = Some(row.minute);
+            let early = row.minute.since(now);
+            if early <= STEP {
+                let at = (early - 1) as usize;
+                self.ahead[at] += 1.0;
+                let moved_on: f64 = self.ahead[at..].iter().sum();
+                if moved_on < MOVED_ON * self.pace.max(self.in_minute) {
+                    return (Step::Now, Vec::new());
+                }
+                self.move_on(early);
                 return (Step::To(row.minute), self.give_up_waiting());
             }
         }
         let Some(service) = ServiceId::new(row.service) else { return (Step::Now, Vec::new()) };
         self.waiting.push((line, owned(row, service)));
         self.leap(row.minute)
+    }
+
+    fn move_on(&mut self, minutes: u32) {
+        for _ in 0..minutes {
+            self.pace += (self.in_minute - self.pace) * if self.pace == 0.0 { 1.0 } else { 0.05 };
+            self.in_minute = self.ahead[0];
+            self.ahead.rotate_left(1);
+            self.ahead[STEP as usize - 1] = 0.0;
+        }
+        self.now = self.now.map(|now| now.plus(minutes));
     }
 
     /// Time goes on where it was, so what waited was wrong.
@@ -78,10 +102,11 @@ impl Clock {
     /// What waits when the file ends.
     pub fn finish(self) -> Waited {
         let newest = self.now.map(|now| now.plus(LAST_GAP));
+        let goes_on = self.waits_in_order() >= 3;
         let mut waited = Waited::default();
         for (line, row) in self.waiting {
             // Without any time so far there is nothing to compare with.
-            if newest.is_none_or(|newest| row.minute <= newest) {
+            if goes_on || newest.is_none_or(|newest| row.minute <= newest) {
                 waited.rows.push((line, row));
             } else {
                 waited.refused.push(line);
@@ -95,18 +120,42 @@ impl Clock {
         let near = |minute: Minute| minute <= newest && newest.since(minute) <= STRETCH;
         let full = self.waiting.len() >= MOST_WAITING;
         let stretch = || self.waiting.iter().filter(|(_, row)| near(row.minute));
-        let goes_on = stretch().any(|(_, row)| row.minute != newest);
-        if !full && (!goes_on || (stretch().count() as f64) < (2.0 * self.pace).max(3.0)) {
+        let is_many = || (stretch().count() as f64) >= (2.0 * self.pace).max(3.0);
+        let goes_on = stretch().any(|(_, row)| row.minute != newest) && is_many();
+        if !full && !goes_on && self.waits_in_order() < GOES_ON {
             return (Step::Wait, Vec::new());
         }
-        let started = self.now.is_some();
-        let keep = |row: &Count| near(row.minute) || started && row.minute <= newest;
+
+        let believed = self.now.is_some() || self.waits_in_order() >= GOES_ON;
+        let keep = |row: &Count| near(row.minute) || believed && row.minute <= newest;
         let (mut rows, refused): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|(_, row)| keep(row));
         rows.sort_by_key(|(_, row)| row.minute);
-        self.now = Some(newest);
-        self.in_minute = 1.0;
-        (Step::Leap(rows), refused.into_iter().map(|(line, _)| line).collect())
+        // The newest may be of a clock that is ahead: most are where time is.
+        let now = rows.get(rows.len() / 2).map_or(newest, |(_, row)| row.minute);
+        let taken = rows.partition_point(|(_, row)| row.minute <= now.plus(STEP));
+        self.waiting = rows.split_off(taken);
+        self.now = Some(now);
+        self.ahead = Default::default();
+        self.in_minute = 0.0;
+        for (_, row) in &rows {
+            match row.minute.since(now) {
+                0 => self.in_minute += f64::from(u8::from(row.minute == now)),
+                early => self.ahead[(early - 1) as usize] += 1.0,
+            }
+        }
+        (Step::Leap(now, rows), refused.into_iter().map(|(line, _)| line).collect())
+    }
+}
+
+impl Clock {
+    /// How many minutes wait, if none of them is before another that came first; else none.
+    fn waits_in_order(&self) -> usize {
+        let newest = &self.waiting[self.waiting.len().saturating_sub(MOST_COMPARED)..];
+        if !newest.is_sorted_by_key(|(_, row)| row.minute) {
+            return 0;
+        }
+        newest.chunk_by(|a, b| a.1.minute == b.1.minute).count()
     }
 }
 
@@ -163,6 +212,28 @@ mod tests {
         assert_eq!(read(&[100, 100, 101, 102, 3_000_000_000, 103, 104]), (Some(104), vec![4]));
         assert_eq!(read(&[3_000_000_000, 100, 100, 101, 102, 103]), (Some(103), vec![0]));
         assert_eq!(read(&[100, 100, 101, 102, 3_000_000_000]), (Some(102), vec![4]));
+    }
+
+    #[test]
+    fn rows_may_become_few() {
+        let dense = (0..20).flat_map(|minute| [100 + minute; 50]);
+        let few: Vec<u32> = (0..40).map(|hour| 2_000 + 60 * hour).collect();
+        let (now, refused) = read(&dense.chain(few).collect::<Vec<_>>());
+        assert_eq!(refused.len(), 0);
+        assert!(now > Some(2_000 + 60 * 30), "{now:?}");
+    }
+
+    #[test]
+    fn one_source_whose_clock_is_ahead_does_not_make_time() {
+        let mut clock = Clock::default();
+        for minute in 100..140 {
+            for source in 0..20 {
+                let told = if source == 7 { minute + 2 } else { minute };
+                assert!(clock.see(0, &row(told)).1.is_empty());
+            }
+            // The first minutes say what is usual.
+            assert!(minute < 103 || clock.now == Some(Minute(minute)), "{minute}: {:?}", clock.now);
+        }
     }
 
     #[test]

@@ -83,9 +83,9 @@ pub fn replay(
             Step::Now => {}
             Step::To(minute) => output.write(detector.advance(minute))?,
             Step::Wait => continue,
-            Step::Leap(rows) => {
+            Step::Leap(now, rows) => {
                 for (line, row) in rows {
-                    output.write(detector.advance(row.minute))?;
+                    output.write(detector.advance(row.minute.min(now)))?;
                     if let Err(why) = detector.push(&row) {
                         refuse(line, &why.to_string());
                     }
@@ -109,7 +109,7 @@ pub fn replay(
         summary.skipped += 1;
         on_bad(line, "from the future");
     }
-    if let Some(minute) = detector.counting() {
+    if let Some(minute) = detector.newest() {
         output.write(detector.advance(minute.plus(1)))?;
     }
     output.to.flush()?;
