@@ -36,6 +36,9 @@ pub enum GeoError {
     /// Larger than any table of the world.
     #[error("the table is larger than {0} allows")]
     TooLarge(&'static str),
+    /// A file without a place would answer no question, and take the place of one that does.
+    #[error("the tables have not a single range of addresses: nothing was written")]
+    Empty,
     /// Hardly a line of the table was understood.
     #[error(
         "this does not look like {expected}: {bad} of {lines} lines were not understood, the first is line {line}: {why}"

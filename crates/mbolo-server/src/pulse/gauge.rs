@@ -14,8 +14,9 @@ pub(crate) const NOWHERE: Region = Region { cc: Country::UNKNOWN, asn: Asn(0) };
 /// With fewer sockets than this a region is counted as [`NOWHERE`], so that nobody is recognised in it.
 const FEWEST: u32 = 5;
 
-/// Minutes for which a region that had enough sockets is told as zero when it has none.
-const REMEMBERED_MINUTES: u32 = 6 * 60;
+/// Minutes for which a region that had enough sockets is told as zero when it has none: as long as people have been cut off
+/// without a break.
+const REMEMBERED_MINUTES: u32 = 7 * 24 * 60;
 
 /// Regions that are remembered; a cell does not have devices enough for more.
 const MAX_REMEMBERED: usize = 4_096;
@@ -68,7 +69,7 @@ impl Census {
 }
 
 impl Gauge {
-    /// The rows of a minute: what may be told of the census, zeros for regions that were told in the last hours, and
+    /// The rows of a minute: what may be told of the census, zeros for regions that were told in the last days, and
     /// always one for nowhere.
     pub(crate) fn minute(&mut self, minute: u32, census: Census) -> Vec<Row> {
         let mut rows = BTreeMap::from([(NOWHERE, Tally::default())]);
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_that_vanished_is_told_as_zero_for_some_hours_and_then_forgotten() {
+    fn a_region_that_vanished_is_told_as_zero_for_some_days_and_then_forgotten() {
         let mut gauge = Gauge::default();
         gauge.minute(100, census(&[(region("GA", 16_058), 50)]));
         let gone = gauge.minute(101, Census::default());
