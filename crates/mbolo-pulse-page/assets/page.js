@@ -66,11 +66,11 @@ d.addEventListener('submit',async e=>{
   lock(true);
   put(state,f.dataset.busy);
   try{
-    const c=await(await fetch(f.dataset.challenge+'?service='+service)).json();
-    const solution=await solve([c.token,service,problem].join(':'),c.bits);
-    const r=await fetch(f.action,{method:'POST',headers:{'content-type':'application/json',accept:'application/json'},body:JSON.stringify({service,problem,token:c.token,solution})});
+    const {challenge,bits}=await(await fetch(f.dataset.challenge+'?service='+service)).json();
+    const nonce=await solve(challenge,bits);
+    const r=await fetch(f.action,{method:'POST',headers:{'content-type':'application/json'},body:JSON.stringify({service,problem,challenge,nonce})});
     const q=new URLSearchParams(location.search);
-    q.set('notice',!r.ok?{429:'too-many',503:'not-stored'}[r.status]||'form-expired':(await r.json()).counted?'report-thanks':'reported-before');
+    q.set('notice',r.ok?'report-thanks':{409:'reported-before',429:'too-many',503:'not-stored'}[r.status]||'form-expired');
     await show(location.pathname+'?'+q);
     $('main').focus({preventScroll:true});
     put($('announce'),(d.querySelector('.banner')||state).textContent);

@@ -78,6 +78,7 @@ state-reported = Reported
 state-confirmed = Confirmed
 state-recovering = Recovering
 state-resolved = Over
+state-false-alarm = False alarm
 signal-reports = Reports by people
 signal-beacon = Attempts of apps that failed
 signal-heartbeat = Apps that are alive
@@ -89,11 +90,13 @@ signal-official = The service’s own word
 world-up = No. { $service } works.
 world-up-but = Not everywhere. { $service } works in most places; we see problems here: { $places }.
 world-reported = Unclear. People report problems with { $service }; our measurements are normal.
+world-reported-unmeasured = Unclear. People report problems with { $service }; we do not measure it at the moment.
 world-degraded = Partly. { $service } fails for some people.
 world-degraded-since = Partly. { $service } has failed for some people since { $since }.
 world-down = Yes. { $service } is down.
 world-down-since = Yes. { $service } has been down since { $since }.
 world-unknown = We cannot tell yet. There is no measurement of { $service } so far.
+world-unknown-lately = We cannot tell. { $service } has not been measured lately.
 world-stale = We cannot tell now. Our last data is from { $ago }.
 
 ## Answers about the reader's place
@@ -104,17 +107,20 @@ here-connectivity = For you, { $there }: networks have lost their connectivity s
 here-provider = For you, { $there }: your network has lost its connectivity since { $since }. It is not your device; another network may work.
 here-blocked = For you, { $there }: { $service } has been out of reach since { $since } while other services are within reach. It is not your device.
 here-service = For you, { $there }: it is the service, since { $since }. It is not you. Do not restart your router.
+here-service-network = For you, { $there }: { $service } has failed on your network since { $since }. It is not your device; another network may work.
 here-reported = For you, { $there }: people report problems since { $since }; our measurements are normal.
+here-reported-unmeasured = For you, { $there }: people report problems since { $since }; we measure nothing there at the moment.
 here-recovering = For you, { $there }: it gets better. Some attempts still fail.
 here-up = For you, { $there }: { $service } works as far as we measure. If it fails only for you, start with your own connection.
 here-reported-place = For you, { $there }: people report problems; our measurements are normal.
+here-reported-place-unmeasured = For you, { $there }: people report problems; we measure nothing there at the moment.
 here-fails = For you, { $there }: attempts fail. It is not only you.
 here-unknown = For you, { $there }: we have too little data to say.
 here-unknown-down = For you, { $there }: we have too little data to say, but the service fails elsewhere. Do not restart your router.
 fresh = Measured { $ago }.
 fresh-board = Put together { $ago }.
 fresh-never = Nothing has been measured so far.
-learning = We are still learning what is usual here: with less than a week of history we watch the world as a whole.
+learning = We are still learning what is usual here: what depends on the hour of the week waits for a week of history.
 learning-short = Learning.
 
 ## First page
@@ -125,9 +131,15 @@ home-up-but = Not everywhere. Everything we watch works for most people; { $open
     [one] there is one problem in one place
    *[other] there are problems in { $open } places
 }.
+home-measured = What we can measure works. We cannot tell yet about { $services }.
+home-measured-but = Not everywhere. What we can measure works for most people; { $open ->
+    [one] there is one problem in one place
+   *[other] there are problems in { $open } places
+}. We cannot tell yet about { $services }.
 home-reported = Unclear. People report problems with { $services }; our measurements are normal.
+home-reported-unmeasured = Unclear. People report problems with { $services }; no measurement confirms it.
 home-down = Yes. We measure problems with { $services }.
-home-unknown = We cannot tell yet. Nothing has been measured so far.
+home-unknown = We cannot tell. Nothing is measured at the moment.
 home-stale = We cannot tell now. Our last data is from { $ago }.
 home-now = Happening now
 home-services = Services
@@ -250,11 +262,18 @@ measured-people-value = { $n ->
     [one] { $n } report in the last hour; { $usual } would be usual
    *[other] { $n } reports in the last hour; { $usual } would be usual
 }
+measured-people-only = { $n ->
+    [one] { $n } report in the last hour
+   *[other] { $n } reports in the last hour
+}
 measured-machines = Measurements
 measured-machines-value = { $n } % of attempts fail
 measured-machines-none = Nothing measured
 probes-label = Measurements by agents
-probes-caption = { $failed } of { $all } measurements fail
+probes-caption = { $failed ->
+    [one] { $failed } of { $all } measurements fails
+   *[other] { $failed } of { $all } measurements fail
+}
 probes-none = No agent measures this service at the moment.
 probe-ok = works, { $ms } ms
 probe-ok-untimed = works
@@ -270,12 +289,19 @@ phase-session = session
 ## Incidents
 incidents-title = Incidents
 incidents-none = No incident in the last 90 days.
+incidents-none-since = No incident since we began to watch on { $date }.
+incidents-none-unwatched = No incident so far. We have only just begun to watch.
 incident-checking = Something is unusual { $there } since { $since }. We are checking; it is not announced.
 incident-open = All about it
 what-connectivity = Loss of connectivity { $there }
-what-connectivity-networks = Loss of connectivity { $there }, { $down } of { $measured } measured networks
+what-connectivity-networks = Loss of connectivity { $there }, { $measured ->
+    [one] { $down } of { $measured } measured network
+   *[other] { $down } of { $measured } measured networks
+}
 what-blocked = { $services } out of reach { $there }, other services within reach
 what-reports = People report problems with { $services } { $there }; our measurements are normal
+what-reports-unmeasured = People report problems with { $services } { $there }; no measurement confirms it
+what-reports-past = People reported problems with { $services } { $there }; no measurement confirmed it
 what-service = { $count ->
     [one] { $services } fails { $there }
    *[other] { $services } fail { $there }
@@ -285,6 +311,7 @@ what-service-impact = { $count ->
    *[other] { $services } fail { $there }, about { $percent } % of attempts
 }
 headline-open = { $what }, since { $since }
+headline-wrong = { $what }, from { $from }
 headline-past = { $what }, from { $from } to { $to }
 delays-both = Seen after { $seen }; the service said so after { $said }.
 delays-said-before = Seen after { $seen }; the service had said so before.
@@ -292,7 +319,7 @@ delays-unsaid = Seen after { $seen }; the service has not said so.
 false-alarm = A false alarm: a person found that nothing was wrong. It stays here and counts against us.
 scope-uncertain = There is too little traffic in the rest of the country to tell one provider from the whole.
 update-suspected = Something unusual was seen.
-update-reported = People report problems; measurements are normal.
+update-reported = People report problems; no measurement confirms it.
 update-confirmed = Measurements confirm it.
 update-recovering = It gets better.
 update-resolved = It is over.
@@ -336,20 +363,23 @@ follow-site = Go to { $service }
 ## Notices
 notice-report-thanks = Thank you. Your report has been counted.
 notice-reported-before = Your report is already counted. One counts per half hour.
-notice-too-many = There are very many reports from your network. Yours was not counted; measurements go on.
-notice-form-expired = This form was too old. Please try once more.
+notice-too-many = Very much is coming from your network just now, so this was not kept. Please try again later; measurements go on.
+notice-form-expired = This form was too old or had been sent before. Please try once more.
+notice-too-soon = That was faster than people usually are, so it was not counted. Please press once more.
 notice-comment-waits = Thank you. A person will read your comment before it is shown.
 notice-comment-refused = The comment was empty or too long. Please try again.
-notice-subscribe-check-mail = Please open the link in the letter we have just sent you. Until then you get nothing from us.
+notice-subscribe-check-mail = Please open the link in the e-mail we have just sent you. Until then you get nothing from us.
 notice-subscribed = Your address is confirmed. You will be told.
 notice-unsubscribed = Your address is forgotten.
 notice-address-refused = This does not look like an e-mail address. Please check it.
+notice-link-unknown = This link leads to no subscription: it may be too old or have been used before. You can ask for a new one below.
 notice-not-stored = We could not keep this at the moment. Please try again in a few minutes.
 
 ## Limits
 banner-stale = This page is from { $at } and has not been renewed since. What it says may be wrong by now.
 limit-reconstruction-title = A reconstruction.
 limit-reconstruction = This replays a day of the past at high speed, rebuilt from published facts. It is not happening now.
+limit-clock-jump = Our clock is not right. Times on this page may be wrong, and the newest measurements may be missing.
 limit-no-geo = We cannot tell places apart at the moment; answers are for the world only.
 limit-disk-full = Our disk is full. We show the last state; new reports are not kept.
 limit-store-failed = Our store fails. We show the last state; new reports are not kept.
@@ -360,9 +390,23 @@ limit-peer-down = Our second observatory does not answer; we are watching alone.
 how-title = How we know
 how-lead = We count what people say, measure by ourselves, and weigh the two apart. Where we can be wrong, we say so, and we publish how often we were.
 record-title = Our own record
-record-summary = { $wrong } of { $confirmed } confirmed incidents of the last 90 days were false alarms.
-record-speed = Half of them were confirmed within { $n } minutes of their beginning.
-record-about = A person looks at every incident afterwards. What turns out to be nothing stays on these pages, marked as a false alarm.
+record-summary = { $confirmed ->
+    [0] No incident was confirmed in the last 90 days.
+    [one] { $wrong ->
+        [0] The one confirmed incident of the last 90 days was no false alarm.
+       *[other] The one confirmed incident of the last 90 days was a false alarm.
+    }
+   *[other] { $wrong ->
+        [0] None of the { $confirmed } confirmed incidents of the last 90 days was a false alarm.
+        [one] { $wrong } of the { $confirmed } confirmed incidents of the last 90 days was a false alarm.
+       *[other] { $wrong } of the { $confirmed } confirmed incidents of the last 90 days were false alarms.
+    }
+}
+record-speed = { $n ->
+    [one] Half of them were confirmed within { $n } minute of their beginning.
+   *[other] Half of them were confirmed within { $n } minutes of their beginning.
+}
+record-about = Where an operator is at work, a person looks at every incident afterwards. What turns out to be nothing stays on these pages, marked as a false alarm.
 how-signals-title = What we count
 how-signals = Reports by people; attempts of apps, those that work as well as those that fail; live connections to our own cells; and measurements by agents in many networks. Everything is kept as numbers per minute, country and network.
 how-confirm-title = When we say “confirmed”
@@ -370,7 +414,7 @@ how-confirm = Only a measurement confirms. When many people report and the measu
 how-silence-title = When a place falls silent
 how-silence = People who are cut off cannot report. So we also watch for silence: when the live connections of a place fall far below what they were ten minutes ago, we see it within minutes.
 how-baseline-title = What is usual
-how-baseline = Every hour of the week has its own usual number, learnt over weeks, without the hours of past incidents. With less than a week of history we watch only the world and say “learning”.
+how-baseline = Every hour of the week has its own usual number, learnt over weeks, without the hours of past incidents. Attempts that fail and countries that fall silent are watched within hours; what has to know the hour of the week waits for a week of history, and until then we say “learning”.
 how-place-title = Service, provider or country
 how-place = We look for the smallest area that explains what is seen, and test whether the rest is well. Where there is too little traffic to tell, we say that we cannot tell.
 how-privacy-title = What we know about you
@@ -387,7 +431,7 @@ subscribe-service = Service
 subscribe-service-all = All services
 subscribe-country = Country
 subscribe-country-all = All countries
-subscribe-mail-hint = You confirm by a link that we send you. Every letter has a link that forgets you.
+subscribe-mail-hint = You confirm by a link that we send you. Every e-mail has a link that forgets you.
 subscribe-send = Send me the link
 subscribe-mail-closed = This observatory sends no e-mail at the moment. The feeds below work everywhere.
 subscribe-feeds-title = As a feed
@@ -395,7 +439,13 @@ subscribe-feeds = Works in every feed reader, without an account.
 subscribe-feeds-all = Everything
 subscribe-feeds-country = For one country, add its two letters:
 subscribe-hooks-title = Machine to machine
-subscribe-hooks = The operator of this observatory can set up signed webhooks. Clients that read Statuspage documents read ours unchanged.
+subscribe-hooks = Programs can set up signed webhooks by themselves, as the API description tells. Clients that read Statuspage documents read ours unchanged.
+confirm-title = Do you want to be told?
+confirm-lead = Press the button, and we write to your address from now on. Before you do, you get nothing from us.
+confirm-send = Confirm
+end-title = Do you want to hear no more from us?
+end-lead = Press the button, and your address is forgotten.
+end-send = Unsubscribe
 
 ## Nothing here
 not-found-title = This page is not here
@@ -415,8 +465,9 @@ feed-cause = Cause: { $cause } (source: { $source })
 badge-label = { $service }: { $health }
 badge-stale = No fresh data
 status-none = Everything we watch works
+status-measured = What we can measure works; we cannot tell yet about { $services }
 status-minor = Minor problems
 status-major = Major problems
 status-critical = Critical problems
 status-stale = Our data is too old to tell
-status-unknown = Nothing has been measured so far
+status-unknown = Nothing is measured at the moment

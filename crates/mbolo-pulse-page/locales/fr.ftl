@@ -81,6 +81,7 @@ state-reported = Signalé
 state-confirmed = Confirmé
 state-recovering = En rétablissement
 state-resolved = Terminé
+state-false-alarm = Fausse alerte
 signal-reports = Signalements
 signal-beacon = Tentatives d’applications en échec
 signal-heartbeat = Applications actives
@@ -91,12 +92,14 @@ signal-official = Parole du service
 ## Réponses sur le monde
 world-up = Non. { $service } fonctionne.
 world-up-but = Pas partout. { $service } fonctionne presque partout ; nous voyons des problèmes ici : { $places }.
-world-reported = Pas clair. Des personnes signalent des problèmes avec { $service } ; nos mesures sont normales.
+world-reported = Ce n’est pas clair. Des personnes signalent des problèmes avec { $service } ; nos mesures sont normales.
+world-reported-unmeasured = Ce n’est pas clair. Des personnes signalent des problèmes avec { $service } ; nous ne le mesurons pas en ce moment.
 world-degraded = En partie. { $service } échoue pour certaines personnes.
 world-degraded-since = En partie. { $service } échoue pour certaines personnes depuis { $since }.
 world-down = Oui. { $service } est en panne.
 world-down-since = Oui. { $service } est en panne depuis { $since }.
 world-unknown = Nous ne pouvons pas encore le dire. { $service } n’a pas encore été mesuré.
+world-unknown-lately = Nous ne pouvons pas le dire. { $service } n’a pas été mesuré récemment.
 world-stale = Nous ne pouvons pas le dire. Nos dernières données : { $ago }.
 
 ## Réponses sur le lieu de la personne
@@ -107,17 +110,20 @@ here-connectivity = Pour vous, { $there } : des réseaux ont perdu leur connect
 here-provider = Pour vous, { $there } : votre réseau a perdu sa connectivité depuis { $since }. Ce n’est pas votre appareil ; un autre réseau peut fonctionner.
 here-blocked = Pour vous, { $there } : { $service } est hors d’atteinte depuis { $since }, alors que d’autres services répondent. Ce n’est pas votre appareil.
 here-service = Pour vous, { $there } : c’est le service, depuis { $since }. Ce n’est pas vous. Ne redémarrez pas votre box.
+here-service-network = Pour vous, { $there } : { $service } échoue sur votre réseau depuis { $since }. Ce n’est pas votre appareil ; un autre réseau peut fonctionner.
 here-reported = Pour vous, { $there } : des personnes signalent des problèmes depuis { $since } ; nos mesures sont normales.
+here-reported-unmeasured = Pour vous, { $there } : des personnes signalent des problèmes depuis { $since } ; nous n’y mesurons rien en ce moment.
 here-recovering = Pour vous, { $there } : la situation s’améliore. Des tentatives échouent encore.
 here-up = Pour vous, { $there } : { $service } fonctionne d’après nos mesures. Si l’échec ne touche que vous, commencez par votre connexion.
 here-reported-place = Pour vous, { $there } : des personnes signalent des problèmes ; nos mesures sont normales.
+here-reported-place-unmeasured = Pour vous, { $there } : des personnes signalent des problèmes ; nous n’y mesurons rien en ce moment.
 here-fails = Pour vous, { $there } : des tentatives échouent. Cela ne touche pas que vous.
 here-unknown = Pour vous, { $there } : nous avons trop peu de données pour le dire.
 here-unknown-down = Pour vous, { $there } : nous avons trop peu de données pour le dire, mais le service échoue ailleurs. Ne redémarrez pas votre box.
 fresh = Mesuré { $ago }.
 fresh-board = Établi { $ago }.
 fresh-never = Rien n’a encore été mesuré.
-learning = Nous apprenons encore ce qui est habituel ici : avec moins d’une semaine d’historique, nous observons le monde dans son ensemble.
+learning = Nous apprenons encore ce qui est habituel ici : ce qui dépend de l’heure de la semaine attend une semaine d’historique.
 learning-short = En apprentissage.
 
 ## Première page
@@ -128,9 +134,15 @@ home-up-but = Pas partout. Tout ce que nous observons fonctionne presque partout
     [one] un problème à un endroit
    *[other] des problèmes à { $open } endroits
 }.
-home-reported = Pas clair. Des personnes signalent des problèmes avec { $services } ; nos mesures sont normales.
+home-measured = Ce que nous pouvons mesurer fonctionne. Nous ne pouvons pas encore nous prononcer sur { $services }.
+home-measured-but = Pas partout. Ce que nous pouvons mesurer fonctionne presque partout ; il y a { $open ->
+    [one] un problème à un endroit
+   *[other] des problèmes à { $open } endroits
+}. Nous ne pouvons pas encore nous prononcer sur { $services }.
+home-reported = Ce n’est pas clair. Des personnes signalent des problèmes avec { $services } ; nos mesures sont normales.
+home-reported-unmeasured = Ce n’est pas clair. Des personnes signalent des problèmes avec { $services } ; aucune mesure ne le confirme.
 home-down = Oui. Nous mesurons des problèmes avec { $services }.
-home-unknown = Nous ne pouvons pas encore le dire. Rien n’a encore été mesuré.
+home-unknown = Nous ne pouvons pas le dire. Rien n’est mesuré en ce moment.
 home-stale = Nous ne pouvons pas le dire. Nos dernières données : { $ago }.
 home-now = En ce moment
 home-services = Services
@@ -253,11 +265,15 @@ measured-people-value = { $n ->
     [one] { $n } signalement depuis une heure, contre { $usual } d’habitude
    *[other] { $n } signalements depuis une heure, contre { $usual } d’habitude
 }
+measured-people-only = { $n ->
+    [one] { $n } signalement depuis une heure
+   *[other] { $n } signalements depuis une heure
+}
 measured-machines = Les mesures
 measured-machines-value = { $n } % des tentatives échouent
 measured-machines-none = Rien de mesuré
 probes-label = Mesures des agents
-probes-caption = { $all ->
+probes-caption = { $failed ->
     [one] { $failed } mesure sur { $all } échoue
    *[other] { $failed } mesures sur { $all } échouent
 }
@@ -276,12 +292,19 @@ phase-session = session
 ## Incidents
 incidents-title = Incidents
 incidents-none = Aucun incident depuis 90 jours.
+incidents-none-since = Aucun incident depuis le début de nos observations, le { $date }.
+incidents-none-unwatched = Aucun incident jusqu’ici. Nos observations commencent à peine.
 incident-checking = Quelque chose d’inhabituel { $there } depuis { $since }. Nous vérifions ; rien n’est annoncé.
 incident-open = Tout savoir
 what-connectivity = Perte de connectivité { $there }
-what-connectivity-networks = Perte de connectivité { $there }, { $down } réseaux mesurés sur { $measured }
+what-connectivity-networks = Perte de connectivité { $there }, { $down ->
+    [one] { $down } réseau mesuré sur { $measured }
+   *[other] { $down } réseaux mesurés sur { $measured }
+}
 what-blocked = { $services } hors d’atteinte { $there }, d’autres services répondent
 what-reports = Des personnes signalent des problèmes avec { $services } { $there } ; nos mesures sont normales
+what-reports-unmeasured = Des personnes signalent des problèmes avec { $services } { $there } ; aucune mesure ne le confirme
+what-reports-past = Des personnes ont signalé des problèmes avec { $services } { $there } ; aucune mesure ne l’a confirmé
 what-service = { $count ->
     [one] { $services } échoue { $there }
    *[other] { $services } échouent { $there }
@@ -291,6 +314,7 @@ what-service-impact = { $count ->
    *[other] { $services } échouent { $there }, environ { $percent } % des tentatives
 }
 headline-open = { $what }, depuis { $since }
+headline-wrong = { $what }, début : { $from }
 headline-past = { $what }, début : { $from }, fin : { $to }
 delays-both = Vu après { $seen } ; le service l’a dit après { $said }.
 delays-said-before = Vu après { $seen } ; le service l’avait dit avant.
@@ -298,7 +322,7 @@ delays-unsaid = Vu après { $seen } ; le service ne l’a pas dit.
 false-alarm = Une fausse alerte : une personne a constaté que tout allait bien. Elle reste ici et compte contre nous.
 scope-uncertain = Il y a trop peu de trafic dans le reste du pays pour distinguer un opérateur de l’ensemble.
 update-suspected = Quelque chose d’inhabituel a été vu.
-update-reported = Des personnes signalent des problèmes ; les mesures sont normales.
+update-reported = Des personnes signalent des problèmes ; aucune mesure ne le confirme.
 update-confirmed = Les mesures le confirment.
 update-recovering = La situation s’améliore.
 update-resolved = C’est terminé.
@@ -342,20 +366,23 @@ follow-site = Aller sur { $service }
 ## Avis
 notice-report-thanks = Merci. Votre signalement est compté.
 notice-reported-before = Votre signalement est déjà compté. Un seul compte par demi-heure.
-notice-too-many = Il y a beaucoup de signalements depuis votre réseau. Le vôtre n’a pas été compté ; les mesures continuent.
-notice-form-expired = Ce formulaire était trop ancien. Essayez encore une fois.
+notice-too-many = Beaucoup d’envois viennent de votre réseau en ce moment : celui-ci n’a pas été gardé. Réessayez plus tard ; les mesures continuent.
+notice-form-expired = Ce formulaire était trop ancien ou avait déjà été envoyé. Essayez encore une fois.
+notice-too-soon = C’était plus rapide que ne le ferait une personne : rien n’a été compté. Appuyez encore une fois.
 notice-comment-waits = Merci. Une personne lira votre commentaire avant qu’il soit montré.
 notice-comment-refused = Le commentaire était vide ou trop long. Réessayez.
-notice-subscribe-check-mail = Ouvrez le lien de la lettre que nous venons de vous envoyer. D’ici là, vous ne recevrez rien de nous.
+notice-subscribe-check-mail = Ouvrez le lien de l’e-mail que nous venons de vous envoyer. D’ici là, vous ne recevrez rien de nous.
 notice-subscribed = Votre adresse est confirmée. Vous serez prévenu.
 notice-unsubscribed = Votre adresse est oubliée.
 notice-address-refused = Ceci ne ressemble pas à une adresse e-mail. Vérifiez-la.
+notice-link-unknown = Ce lien ne mène à aucun abonnement : il est peut-être trop ancien ou a déjà servi. Vous pouvez en demander un nouveau ci-dessous.
 notice-not-stored = Nous n’avons pas pu garder ceci pour le moment. Réessayez dans quelques minutes.
 
 ## Limites
 banner-stale = Dernier état de cette page : { $at }. Elle n’a pas été renouvelée depuis. Ce qu’elle dit peut être faux à présent.
 limit-reconstruction-title = Une reconstitution.
 limit-reconstruction = Ceci rejoue en accéléré un jour du passé, reconstitué à partir de faits publiés. Cela ne se passe pas maintenant.
+limit-clock-jump = Notre horloge n’est pas juste. Des heures de cette page peuvent être fausses, et les dernières mesures peuvent manquer.
 limit-no-geo = Nous ne pouvons pas distinguer les lieux pour le moment ; les réponses valent pour le monde.
 limit-disk-full = Notre disque est plein. Nous montrons le dernier état ; les nouveaux signalements ne sont pas gardés.
 limit-store-failed = Notre stockage est en panne. Nous montrons le dernier état ; les nouveaux signalements ne sont pas gardés.
@@ -366,9 +393,23 @@ limit-peer-down = Notre second observatoire ne répond pas ; nous observons seu
 how-title = Comment nous savons
 how-lead = Nous comptons ce que l’on nous dit, nous mesurons nous-mêmes et nous pesons les deux séparément. Là où nous pouvons nous tromper, nous le disons, et nous publions combien de fois c’est arrivé.
 record-title = Notre propre bilan
-record-summary = { $wrong } des { $confirmed } incidents confirmés des 90 derniers jours étaient de fausses alertes.
-record-speed = La moitié a été confirmée en moins de { $n } minutes après le début.
-record-about = Une personne relit chaque incident après coup. Ce qui n’était rien reste sur ces pages, marqué comme fausse alerte.
+record-summary = { $confirmed ->
+    [0] Aucun incident n’a été confirmé ces 90 derniers jours.
+    [one] { $wrong ->
+        [0] Le seul incident confirmé des 90 derniers jours n’était pas une fausse alerte.
+       *[other] Le seul incident confirmé des 90 derniers jours était une fausse alerte.
+    }
+   *[other] { $wrong ->
+        [0] Aucun des { $confirmed } incidents confirmés des 90 derniers jours n’était une fausse alerte.
+        [one] { $wrong } des { $confirmed } incidents confirmés des 90 derniers jours était une fausse alerte.
+       *[other] { $wrong } des { $confirmed } incidents confirmés des 90 derniers jours étaient de fausses alertes.
+    }
+}
+record-speed = { $n ->
+    [one] La moitié a été confirmée en moins de { $n } minute après le début.
+   *[other] La moitié a été confirmée en moins de { $n } minutes après le début.
+}
+record-about = Là où un opérateur est à l’œuvre, une personne relit chaque incident après coup. Ce qui n’était rien reste sur ces pages, marqué comme fausse alerte.
 how-signals-title = Ce que nous comptons
 how-signals = Les signalements ; les tentatives des applications, celles qui réussissent comme celles qui échouent ; les connexions ouvertes vers nos cellules ; et les mesures d’agents dans de nombreux réseaux. Tout est gardé en nombres par minute, pays et réseau.
 how-confirm-title = Quand nous disons « confirmé »
@@ -376,7 +417,7 @@ how-confirm = Seule une mesure confirme. Quand beaucoup de personnes signalent e
 how-silence-title = Quand un lieu se tait
 how-silence = Qui est coupé ne peut pas signaler. Nous guettons donc aussi le silence : quand les connexions ouvertes d’un lieu tombent bien en dessous de ce qu’elles étaient dix minutes plus tôt, nous le voyons en quelques minutes.
 how-baseline-title = Ce qui est habituel
-how-baseline = Chaque heure de la semaine a son nombre habituel, appris sur des semaines, sans les heures des incidents passés. Avec moins d’une semaine d’historique, nous n’observons que le monde et nous disons « en apprentissage ».
+how-baseline = Chaque heure de la semaine a son nombre habituel, appris sur des semaines, sans les heures des incidents passés. Les tentatives qui échouent et les pays qui se taisent sont observés au bout de quelques heures ; ce qui doit connaître l’heure de la semaine attend une semaine d’historique, et d’ici là nous disons « en apprentissage ».
 how-place-title = Service, opérateur ou pays
 how-place = Nous cherchons la plus petite zone qui explique ce qui est vu, et vérifions que le reste va bien. Quand il y a trop peu de trafic, nous disons que nous ne pouvons pas trancher.
 how-privacy-title = Ce que nous savons de vous
@@ -393,7 +434,7 @@ subscribe-service = Service
 subscribe-service-all = Tous les services
 subscribe-country = Pays
 subscribe-country-all = Tous les pays
-subscribe-mail-hint = Vous confirmez par un lien que nous vous envoyons. Chaque lettre contient un lien qui vous oublie.
+subscribe-mail-hint = Vous confirmez par un lien que nous vous envoyons. Chaque e-mail contient un lien qui vous oublie.
 subscribe-send = Recevoir le lien
 subscribe-mail-closed = Cet observatoire n’envoie pas d’e-mail pour le moment. Les flux ci-dessous fonctionnent partout.
 subscribe-feeds-title = Par un flux
@@ -401,7 +442,13 @@ subscribe-feeds = Fonctionne dans tout lecteur de flux, sans compte.
 subscribe-feeds-all = Tout
 subscribe-feeds-country = Pour un seul pays, ajoutez ses deux lettres :
 subscribe-hooks-title = De machine à machine
-subscribe-hooks = L’opérateur de cet observatoire peut mettre en place des webhooks signés. Les clients qui lisent les documents Statuspage lisent les nôtres tels quels.
+subscribe-hooks = Un programme peut mettre en place lui-même des webhooks signés, comme le dit la description de l’API. Les clients qui lisent les documents Statuspage lisent les nôtres tels quels.
+confirm-title = Voulez-vous être prévenu ?
+confirm-lead = Appuyez sur le bouton, et nous écrirons désormais à votre adresse. D’ici là, vous ne recevrez rien de nous.
+confirm-send = Confirmer
+end-title = Ne voulez-vous plus rien recevoir de nous ?
+end-lead = Appuyez sur le bouton, et votre adresse sera oubliée.
+end-send = Se désabonner
 
 ## Rien ici
 not-found-title = Cette page n’est pas ici
@@ -421,8 +468,9 @@ feed-cause = Cause : { $cause } (source : { $source })
 badge-label = { $service } : { $health }
 badge-stale = Pas de données récentes
 status-none = Tout ce que nous observons fonctionne
+status-measured = Ce que nous pouvons mesurer fonctionne ; nous ne pouvons pas encore nous prononcer sur { $services }
 status-minor = Problèmes mineurs
 status-major = Problèmes majeurs
 status-critical = Problèmes critiques
 status-stale = Nos données sont trop anciennes pour le dire
-status-unknown = Rien n’a encore été mesuré
+status-unknown = Rien n’est mesuré en ce moment

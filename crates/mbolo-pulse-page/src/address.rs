@@ -9,16 +9,20 @@ pub const HOME: &str = "/";
 pub const HOW_WE_KNOW: &str = "/how-we-know";
 /// The ways to be told.
 pub const SUBSCRIBE: &str = "/subscribe";
+/// Asks whether a subscription is wanted, and receives the answer; `?token=` as in the e-mail.
+pub const CONFIRM_SUBSCRIPTION: &str = "/subscribe/confirm";
+/// Asks whether a subscription is to end, and receives the answer; `?token=` as in the e-mail.
+pub const END_SUBSCRIPTION: &str = "/subscribe/end";
 /// Atom feed; `?service=` and `?country=` filter.
 pub const ATOM: &str = "/feeds/atom.xml";
 /// RSS 2.0 feed; the same filters.
 pub const RSS: &str = "/feeds/rss.xml";
 /// JSON Feed 1.1; the same filters.
 pub const JSON_FEED: &str = "/feeds/feed.json";
-/// Receives reports: the form fields `service`, `problem`, `token`, `lang`, or JSON `{service, problem, token, solution}`; answers
-/// JSON with `{counted}`.
+/// Receives reports: the form fields `service`, `problem`, `token`, `lang`, or JSON `{service, problem, challenge, nonce}`,
+/// answered with 202, or 409 if the reporter was counted already.
 pub const POST_REPORT: &str = "/v1/report";
-/// Gives challenges to scripts, `{token, bits}`: SHA-256 of `token:service:problem:solution` begins with so many zero bits.
+/// Gives challenges to scripts, `{challenge, bits}`: SHA-256 of `challenge:nonce` must begin with so many zero bits.
 pub const CHALLENGE: &str = "/v1/challenge";
 /// Receives the form fields `service`, `author`, `text`, `token`.
 pub const POST_COMMENT: &str = "/v1/comments";
@@ -58,6 +62,31 @@ pub fn feed_of(feed: &str, service: &str) -> String {
     format!("{feed}?service={service}")
 }
 
+/// A feed in a language, of one service or of all.
+pub fn feed_in(feed: &str, service: Option<&str>, language: Language) -> String {
+    let of = service.map_or_else(|| feed.to_owned(), |id| feed_of(feed, id));
+    match feed_language(language) {
+        Some(tag) => with_query(&of, &format!("lang={tag}")),
+        None => of,
+    }
+}
+
+/// The value of `lang` in a feed's address. Feeds are English unless they are asked for otherwise, whatever a request's
+/// headers say, so that caches can keep them.
+pub(crate) fn feed_language(language: Language) -> Option<&'static str> {
+    (language != Language::En).then(|| language.tag())
+}
+
+/// The page behind the link in the first e-mail to a subscriber.
+pub fn confirm_subscription(token: &str) -> String {
+    format!("{CONFIRM_SUBSCRIPTION}?token={}", encode(token))
+}
+
+/// The page behind the link at the end of every e-mail.
+pub fn end_subscription(token: &str) -> String {
+    format!("{END_SUBSCRIPTION}?token={}", encode(token))
+}
+
 /// Adds what a reader chose to the paths of pages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Links {
@@ -73,7 +102,7 @@ impl Links {
             self.theme.as_query().map(|theme| format!("theme={theme}")),
         ];
         let query = choices.into_iter().flatten().collect::<Vec<_>>().join("&");
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        if query.is_empty() { path.to_owned() } else { with_query(path, &query) }
     }
 
     /// The same page in another language.
@@ -85,6 +114,12 @@ impl Links {
     pub(crate) fn in_theme(self, theme: Theme) -> Self {
         Self { theme, ..self }
     }
+}
+
+/// `path` with one more question.
+pub(crate) fn with_query(path: &str, query: &str) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}{query}")
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
@@ -108,7 +143,17 @@ mod tests {
     fn what_a_reader_chose_travels_with_every_link() {
         let links = Links { language: Some(Language::Fr), theme: Theme::Dark };
         assert_eq!(links.to(SUBSCRIBE), "/subscribe?lang=fr&theme=dark");
+        assert_eq!(
+            links.to(&confirm_subscription("a b")),
+            "/subscribe/confirm?token=a%20b&lang=fr&theme=dark"
+        );
         assert_eq!(Links { language: None, theme: Theme::Auto }.to(HOME), "/");
+    }
+
+    #[test]
+    fn only_a_feed_that_is_not_english_names_its_language() {
+        assert_eq!(feed_in(ATOM, None, Language::En), "/feeds/atom.xml");
+        assert_eq!(feed_in(RSS, Some("signal"), Language::Fr), "/feeds/rss.xml?service=signal&lang=fr");
     }
 
     #[test]

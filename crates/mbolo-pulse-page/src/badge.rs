@@ -9,7 +9,7 @@ use crate::words;
 /// The badge of a service; media type `image/svg+xml`. What is stale or was never measured is grey.
 pub fn badge(service: &ServiceBoard, language: Language, stale: bool) -> String {
     let texts = language.texts();
-    let health = if stale || service.fresh_at.is_none() { Health::Unknown } else { service.health };
+    let health = words::shown_health(service, stale);
     let name = words::short(&service.name, 40);
     let word = if stale { texts.get("badge-stale") } else { words::health(texts, health) };
     let label =

@@ -32,7 +32,7 @@ pub(crate) fn day(context: &PageContext<'_>, service: &ServiceBoard) -> Markup {
         .board
         .incidents
         .iter()
-        .filter(|one| words::is_announced(one) && concerns_world(one, service))
+        .filter(|one| words::is_announced(one) && !one.false_alarm && concerns_world(one, service))
         .filter_map(|one| shade(bins, one))
         .collect();
     let measured = bins.iter().any(|bin| bin.failure_rate.is_some());
@@ -158,7 +158,8 @@ pub(crate) fn history(context: &PageContext<'_>, days: &[DayBoard]) -> Markup {
     }
 }
 
-fn day_name(texts: &Texts, day: &str) -> String {
+/// A day of a history for people: `19 July 2023`.
+pub(crate) fn day_name(texts: &Texts, day: &str) -> String {
     Minute::parse_rfc3339(&format!("{day}T00:00:00Z"))
         .map_or_else(|| words::short(day, 10), |at| when::date(texts, at.unix()))
 }

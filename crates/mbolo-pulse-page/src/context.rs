@@ -87,10 +87,12 @@ pub enum Notice {
     ReportThanks,
     /// This reader reported within the last 30 minutes: it counts once.
     ReportedBefore,
-    /// Too many reports from this place.
+    /// Too much came from this place: reports, comments or addresses.
     TooMany,
-    /// The form was too old or already used.
+    /// The form was too old, or had been sent before.
     FormExpired,
+    /// The form came back faster than a person can press a button.
+    TooSoon,
     /// The comment waits for a person to read it.
     CommentWaits,
     /// The comment was empty or too long.
@@ -103,23 +105,27 @@ pub enum Notice {
     Unsubscribed,
     /// That is not an e-mail address.
     AddressRefused,
+    /// The link of an e-mail leads to no subscription: it was used, is too old, or was never there.
+    LinkUnknown,
     /// The collector could not keep it.
     NotStored,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ReportThanks,
         Self::ReportedBefore,
         Self::TooMany,
         Self::FormExpired,
+        Self::TooSoon,
         Self::CommentWaits,
         Self::CommentRefused,
         Self::SubscribeCheckMail,
         Self::Subscribed,
         Self::Unsubscribed,
         Self::AddressRefused,
+        Self::LinkUnknown,
         Self::NotStored,
     ];
 
@@ -130,12 +136,14 @@ impl Notice {
             Self::ReportedBefore => "reported-before",
             Self::TooMany => "too-many",
             Self::FormExpired => "form-expired",
+            Self::TooSoon => "too-soon",
             Self::CommentWaits => "comment-waits",
             Self::CommentRefused => "comment-refused",
             Self::SubscribeCheckMail => "subscribe-check-mail",
             Self::Subscribed => "subscribed",
             Self::Unsubscribed => "unsubscribed",
             Self::AddressRefused => "address-refused",
+            Self::LinkUnknown => "link-unknown",
             Self::NotStored => "not-stored",
         }
     }

@@ -39,7 +39,7 @@ pub struct Source<'a> {
 pub fn atom(source: &Source<'_>, filter: &Filter) -> String {
     let texts = source.language.texts();
     let entries = entries(source, filter);
-    let own = format!("{}{}", source.base_url, with_query(address::ATOM, filter));
+    let own = own_url(source, filter, address::ATOM);
     let mut xml = Xml::new();
     let root = [("xmlns", "http://www.w3.org/2005/Atom"), ("xml:lang", source.language.tag())];
     xml.within("feed", &root, |xml| {
@@ -71,7 +71,7 @@ pub fn atom(source: &Source<'_>, filter: &Filter) -> String {
 pub fn rss(source: &Source<'_>, filter: &Filter) -> String {
     let texts = source.language.texts();
     let entries = entries(source, filter);
-    let own = format!("{}{}", source.base_url, with_query(address::RSS, filter));
+    let own = own_url(source, filter, address::RSS);
     let mut xml = Xml::new();
     let root = [("version", "2.0"), ("xmlns:atom", "http://www.w3.org/2005/Atom")];
     xml.within("rss", &root, |xml| {
@@ -122,7 +122,7 @@ pub fn json_feed(source: &Source<'_>, filter: &Filter) -> Value {
         "title": title(source, filter, texts),
         "description": texts.get("feed-subtitle"),
         "home_page_url": home(source, filter),
-        "feed_url": format!("{}{}", source.base_url, with_query(address::JSON_FEED, filter)),
+        "feed_url": own_url(source, filter, address::JSON_FEED),
         "language": source.language.tag(),
         "authors": [{ "name": source.board.observatory }],
         "items": items,
@@ -174,7 +174,7 @@ fn entries(source: &Source<'_>, filter: &Filter) -> Vec<Entry> {
             let headline = words::headline(texts, source.board, one, i64::MAX);
             let title = texts.with(
                 "feed-entry-title",
-                &[("state", words::state(texts, incident.state).into()), ("headline", headline.into())],
+                &[("state", words::standing(texts, one).into()), ("headline", headline.into())],
             );
             let mut tags: Vec<String> = incident.services.iter().map(ToString::to_string).collect();
             tags.extend(incident.scope.country().map(|cc| cc.to_string()));
@@ -241,13 +241,16 @@ fn home(source: &Source<'_>, filter: &Filter) -> String {
     format!("{}{path}", source.base_url)
 }
 
-fn with_query(path: &str, filter: &Filter) -> String {
+/// Where this very feed is: another filter or another language is another feed.
+fn own_url(source: &Source<'_>, filter: &Filter, path: &str) -> String {
     let parts = [
         filter.service.as_ref().map(|id| format!("service={id}")),
         filter.country.map(|cc| format!("country={cc}")),
+        address::feed_language(source.language).map(|tag| format!("lang={tag}")),
     ];
     let query = parts.into_iter().flatten().collect::<Vec<_>>().join("&");
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    let question_mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{path}{question_mark}{query}", source.base_url)
 }
 
 /// A feed without entries is as old as its board.

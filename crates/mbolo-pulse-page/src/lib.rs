@@ -14,6 +14,7 @@ mod context;
 pub mod feed;
 mod glyph;
 mod map;
+mod nearest;
 pub mod page;
 pub mod places;
 #[doc(hidden)]
@@ -25,7 +26,9 @@ mod when;
 mod words;
 
 pub use context::{Comment, FormToken, Notice, PageContext, Theme};
+pub use nearest::{IsItMe, is_it_me, nearest_incident};
 pub use page::{
-    content_security_policy, home, how_we_know, incident, not_found, service, service_unavailable, subscribe,
+    confirm_page, content_security_policy, end_page, home, how_we_know, incident, not_found, service,
+    service_unavailable, subscribe,
 };
 pub use texts::{Language, Texts};

@@ -226,9 +226,10 @@ pub fn worst_board(now: i64) -> Board {
             one
         })
         .collect();
-    board.limits = ["reconstruction", "no_geo", "disk_full", "store_failed", "no_agents", "peer_down"]
-        .map(str::to_owned)
-        .to_vec();
+    board.limits =
+        ["reconstruction", "clock_jump", "no_geo", "disk_full", "store_failed", "no_agents", "peer_down"]
+            .map(str::to_owned)
+            .to_vec();
     let service = &mut board.services[1];
     service.countries = places::all()
         .map(|cc| PlaceBoard {

@@ -5,7 +5,7 @@
 //! show neither green nor as an alarm.
 
 use mbolo_pulse::board::{Board, Health, IncidentBoard, ServiceBoard};
-use mbolo_pulse::model::{IncidentKind, IncidentState, Minute, Scope};
+use mbolo_pulse::model::{IncidentKind, IncidentState, Minute, Scope, ServiceId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -36,7 +36,7 @@ pub fn summary(view: &View<'_>) -> Value {
     json!({
         "page": page(view),
         "components": view.components(),
-        "incidents": view.incident_list(words::is_open),
+        "incidents": view.incident_list(words::is_happening),
         "scheduled_maintenances": [],
         "status": view.status(),
     })
@@ -59,12 +59,22 @@ pub fn incidents(view: &View<'_>) -> Value {
 
 /// `/api/v2/incidents/unresolved.json`.
 pub fn unresolved(view: &View<'_>) -> Value {
-    json!({ "page": page(view), "incidents": view.incident_list(words::is_open) })
+    json!({ "page": page(view), "incidents": view.incident_list(words::is_happening) })
 }
 
-/// `/api/v2/scheduled-maintenances.json`, and its `active` and `upcoming`: an observatory schedules none.
+/// `/api/v2/scheduled-maintenances.json`: an observatory schedules none.
 pub fn scheduled_maintenances(view: &View<'_>) -> Value {
     json!({ "page": page(view), "scheduled_maintenances": [] })
+}
+
+/// `/api/v2/scheduled-maintenances/active.json`: none goes on.
+pub fn active_maintenances(view: &View<'_>) -> Value {
+    scheduled_maintenances(view)
+}
+
+/// `/api/v2/scheduled-maintenances/upcoming.json`: none is planned.
+pub fn upcoming_maintenances(view: &View<'_>) -> Value {
+    scheduled_maintenances(view)
 }
 
 /// One incident as the documents and webhooks hold it.
@@ -84,11 +94,11 @@ pub fn incident(view: &View<'_>, one: &IncidentBoard) -> Value {
     json!({
         "id": id,
         "name": words::what(texts, view.board, one),
-        "status": status_of(one, one.incident.state),
+        "status": status_now(one),
         "created_at": when::rfc3339_millis(announced_at(one)),
         "updated_at": when::rfc3339_millis(changed_at(one)),
         "monitoring_at": monitoring.map(|update| millis(update.at)),
-        "resolved_at": one.incident.resolved_at.map(millis),
+        "resolved_at": resolved_at(one).map(when::rfc3339_millis),
         "impact": impact(one),
         "shortlink": format!("{}{}", view.base_url, address::incident(id)),
         "started_at": millis(one.incident.started_at),
@@ -121,28 +131,33 @@ impl View<'_> {
     }
 
     fn health(&self, service: &ServiceBoard) -> Health {
-        if self.is_stale() || service.fresh_at.is_none() { Health::Unknown } else { service.health }
+        words::shown_health(service, self.is_stale())
     }
 
     fn status(&self) -> Value {
         let texts = self.language.texts();
-        let open = self.board.open().filter(|one| words::is_announced(one)).map(impact);
+        let open = self.board.incidents.iter().filter(|one| words::is_happening(one)).map(impact);
         let services = self.board.services.iter().map(|service| match self.health(service) {
             Health::Unknown | Health::Up => "none",
             Health::Reported | Health::Degraded => "minor",
             Health::Down => "major",
         });
         let worst = open.chain(services).max_by_key(|impact| rank(impact)).unwrap_or("none");
-        let nothing_known = self.board.services.iter().all(|one| self.health(one) == Health::Unknown);
+        let unknown: Vec<&ServiceBoard> =
+            self.board.services.iter().filter(|one| self.health(one) == Health::Unknown).collect();
         let (indicator, key) = match worst {
             _ if self.is_stale() => ("minor", "status-stale"),
-            "none" if nothing_known => ("minor", "status-unknown"),
+            "none" if unknown.len() == self.board.services.len() => ("minor", "status-unknown"),
+            // "none" is shown green, and what is unknown is not.
+            "none" if !unknown.is_empty() => ("minor", "status-measured"),
             "critical" => ("critical", "status-critical"),
             "major" => ("major", "status-major"),
             "minor" => ("minor", "status-minor"),
             _ => ("none", "status-none"),
         };
-        json!({ "indicator": indicator, "description": texts.get(key) })
+        let names: Vec<ServiceId> = unknown.iter().map(|service| service.id.clone()).collect();
+        let args = [("services", words::services(texts, self.board, &names).into())];
+        json!({ "indicator": indicator, "description": texts.with(key, &args) })
     }
 
     fn components(&self) -> Vec<Value> {
@@ -199,7 +214,7 @@ impl View<'_> {
     /// The steps, newest first; one is made from the incident itself if nothing was written down.
     fn updates(&self, texts: &Texts, one: &IncidentBoard) -> Vec<Value> {
         let id = &one.incident.id.0;
-        let value = |n: usize, status: &str, body: String, at: i64| {
+        let value = |n: usize, status: &str, body: String, at: i64, affected: Vec<Value>| {
             let at = when::rfc3339_millis(at);
             json!({
                 "id": format!("{id}-{n}"),
@@ -209,52 +224,87 @@ impl View<'_> {
                 "created_at": at,
                 "updated_at": at,
                 "display_at": at,
-                "affected_components": self.affected(one),
+                "affected_components": affected,
                 "deliver_notifications": true,
                 "custom_tweet": null,
                 "tweet_id": null,
             })
         };
+        let mut before = OPERATIONAL;
         if one.updates.is_empty() {
             let body = words::headline(texts, self.board, one, i64::MAX);
-            return vec![value(0, status_of(one, one.incident.state), body, announced_at(one))];
+            let affected = self.affected(one, before, status_now_of_components(one));
+            return vec![value(0, status_now(one), body, announced_at(one), affected)];
         }
         let mut state = IncidentState::Reported;
+        let mut scope = &one.incident.scope;
         let mut written = Vec::new();
         for (n, update) in one.updates.iter().enumerate() {
             state = update.state.unwrap_or(state);
+            scope = update.scope.as_ref().unwrap_or(scope);
             // What was only suspected was not said.
-            if state != IncidentState::Suspected {
-                let body = words::update(texts, update);
-                written.push(value(n, status_of(one, state), body, update.at.unix()));
+            if state == IncidentState::Suspected {
+                continue;
             }
+            let is_newest = n + 1 == one.updates.len();
+            let (status, components) = if is_newest && one.false_alarm {
+                (status_now(one), OPERATIONAL)
+            } else {
+                // Nobody wrote down when the cause was found: only the newest step may know of it.
+                (status_of(state, is_newest && one.cause.is_some()), status_of_components(state, scope))
+            };
+            let affected = self.affected(one, before, components);
+            written.push(value(n, status, words::update(texts, update), update.at.unix(), affected));
+            before = components;
         }
         written.reverse();
         written
     }
 
-    fn affected(&self, one: &IncidentBoard) -> Vec<Value> {
+    /// How a step changed the services it is about.
+    fn affected(&self, one: &IncidentBoard, before: &str, after: &str) -> Vec<Value> {
         let of = |service: &&ServiceBoard| one.incident.services.contains(&service.id);
-        let entry = |service: &ServiceBoard| {
-            json!({ "code": service.id, "name": service.name, "old_status": "operational", "new_status": match one.incident.state {
-                IncidentState::Resolved | IncidentState::Suspected => "operational",
-                IncidentState::Reported | IncidentState::Recovering => "degraded_performance",
-                IncidentState::Confirmed if one.incident.scope == Scope::World => "major_outage",
-                IncidentState::Confirmed => "partial_outage",
-            } })
-        };
+        let entry = |service: &ServiceBoard| json!({ "code": service.id, "name": service.name, "old_status": before, "new_status": after });
         self.board.services.iter().filter(of).map(entry).collect()
     }
 }
 
+const OPERATIONAL: &str = "operational";
+
 /// Statuspage's word for where an incident stands. `identified` is a person's finding.
-fn status_of(one: &IncidentBoard, state: IncidentState) -> &'static str {
+fn status_of(state: IncidentState, has_cause: bool) -> &'static str {
     match state {
         IncidentState::Resolved => "resolved",
         IncidentState::Recovering => "monitoring",
-        _ if one.cause.is_some() => "identified",
+        _ if has_cause => "identified",
         _ => "investigating",
     }
+}
+
+/// A false alarm is over for clients, whatever the detector still sees.
+fn status_now(one: &IncidentBoard) -> &'static str {
+    let state = if one.false_alarm { IncidentState::Resolved } else { one.incident.state };
+    status_of(state, one.cause.is_some())
+}
+
+fn status_now_of_components(one: &IncidentBoard) -> &'static str {
+    if one.false_alarm { OPERATIONAL } else { status_of_components(one.incident.state, &one.incident.scope) }
+}
+
+/// Statuspage's word for a service that an incident in this state and place is about.
+fn status_of_components(state: IncidentState, scope: &Scope) -> &'static str {
+    match state {
+        IncidentState::Resolved | IncidentState::Suspected => OPERATIONAL,
+        IncidentState::Reported | IncidentState::Recovering => "degraded_performance",
+        IncidentState::Confirmed if *scope == Scope::World => "major_outage",
+        IncidentState::Confirmed => "partial_outage",
+    }
+}
+
+/// In Unix seconds. A false alarm ended with the last that was said of it.
+fn resolved_at(one: &IncidentBoard) -> Option<i64> {
+    let end = one.incident.resolved_at.map(Minute::unix);
+    end.or_else(|| one.false_alarm.then(|| changed_at(one)))
 }
 
 fn impact(one: &IncidentBoard) -> &'static str {

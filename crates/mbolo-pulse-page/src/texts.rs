@@ -218,7 +218,8 @@ fn write_french<M>(value: &FluentValue<'_>, _: &M) -> Option<String> {
 
 fn write_number(value: &FluentValue<'_>, group: char, decimal: char) -> Option<String> {
     let FluentValue::Number(number) = value else { return None };
-    let plain = format!("{}", (number.value * 10.0).round() / 10.0);
+    // Adding a positive zero turns a negative one, which sums of nothing are, into it.
+    let plain = format!("{}", (number.value * 10.0).round() / 10.0 + 0.0);
     let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
     let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
     let mut written = String::from(sign);
@@ -337,6 +338,7 @@ mod tests {
         assert_eq!(number(Language::En, -12.34), "-12.3");
         assert_eq!(number(Language::Fr, 0.5), "0,5");
         assert_eq!(number(Language::En, 999.0), "999");
+        assert_eq!(number(Language::En, -0.0), "0");
     }
 
     #[test]
@@ -346,6 +348,31 @@ mod tests {
         assert_eq!(ago(Language::En, 0.0), "0 minutes ago");
         assert_eq!(ago(Language::Fr, 0.0), "il y a 0 minute");
         assert_eq!(ago(Language::Fr, 2.0), "il y a 2 minutes");
+        let failing = |language: Language, failed: f64| {
+            language.texts().with("probes-caption", &[("failed", failed.into()), ("all", 5.0.into())])
+        };
+        assert_eq!(failing(Language::En, 1.0), "1 of 5 measurements fails");
+        assert_eq!(failing(Language::En, 0.0), "0 of 5 measurements fail");
+        assert_eq!(failing(Language::Fr, 1.0), "1 mesure sur 5 échoue");
+        assert_eq!(failing(Language::Fr, 3.0), "3 mesures sur 5 échouent");
+    }
+
+    #[test]
+    fn the_record_is_a_sentence_whatever_its_numbers_are() {
+        let record = |language: Language, confirmed: f64, wrong: f64| {
+            let args = [("confirmed", confirmed.into()), ("wrong", wrong.into())];
+            language.texts().with("record-summary", &args)
+        };
+        assert!(record(Language::En, 0.0, 0.0).starts_with("No incident was confirmed"));
+        assert!(record(Language::En, 1.0, 1.0).ends_with("was a false alarm."));
+        assert!(record(Language::En, 14.0, 1.0).ends_with("was a false alarm."));
+        assert!(record(Language::En, 14.0, 2.0).ends_with("were false alarms."));
+        assert!(record(Language::Fr, 0.0, 0.0).starts_with("Aucun incident n’a été confirmé"));
+        assert!(record(Language::Fr, 1.0, 0.0).starts_with("Le seul incident confirmé"));
+        assert!(record(Language::Fr, 14.0, 0.0).starts_with("Aucun des 14 incidents"));
+        assert!(record(Language::Fr, 14.0, 2.0).ends_with("étaient de fausses alertes."));
+        let speed = |n: f64| Language::Fr.texts().with("record-speed", &[("n", n.into())]);
+        assert!(speed(1.0).contains("1 minute après") && speed(3.5).contains("3,5 minutes après"));
     }
 
     #[test]

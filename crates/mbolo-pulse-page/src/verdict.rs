@@ -3,10 +3,11 @@
 //! What is stale or was never measured has no answer but "we cannot tell".
 
 use maud::Markup;
-use mbolo_pulse::board::{Health, IncidentBoard, PlaceBoard, ServiceBoard};
-use mbolo_pulse::model::{Country, IncidentKind, IncidentState, Scope};
+use mbolo_pulse::board::{Health, IncidentBoard, ServiceBoard};
+use mbolo_pulse::model::{IncidentKind, IncidentState, Level, Scope};
 
 use crate::context::PageContext;
+use crate::nearest;
 use crate::places;
 use crate::texts::{Arg, Texts};
 use crate::when;
@@ -24,23 +25,19 @@ pub(crate) struct Verdict {
 
 /// What is to be shown for a service in the world: its health, unless nobody can know it.
 pub(crate) fn shown_health(context: &PageContext<'_>, service: &ServiceBoard) -> Health {
-    if context.is_stale() || service.fresh_at.is_none() { Health::Unknown } else { service.health }
+    words::shown_health(service, context.is_stale())
 }
 
 /// Answers.
 pub(crate) fn judge(context: &PageContext<'_>, service: &ServiceBoard) -> Verdict {
     let texts = context.language.texts();
     let world_health = shown_health(context, service);
-    let open: Vec<&IncidentBoard> = context
-        .board
-        .open()
-        .filter(|one| words::is_announced(one) && one.incident.services.contains(&service.id))
-        .collect();
+    let open: Vec<&IncidentBoard> = nearest::open_of(context.board, service).collect();
     let world = world_sentence(context, texts, service, world_health, &open);
     let (here_health, here) = if context.is_stale() {
         (Health::Unknown, texts.rich("here-stale", &[]))
     } else {
-        here_sentence(context, texts, service, world_health, &open)
+        here_sentence(context, texts, service, world_health)
     };
     Verdict { health: world_health.max(here_health), world, here }
 }
@@ -59,8 +56,10 @@ fn world_sentence(
     }
     let worldwide = open.iter().find(|one| one.incident.scope == Scope::World);
     let key = match health {
+        Health::Unknown if service.fresh_at.is_some() => "world-unknown-lately",
         Health::Unknown => "world-unknown",
-        Health::Reported => "world-reported",
+        Health::Reported if words::is_measured(context.board, service, &Scope::World) => "world-reported",
+        Health::Reported => "world-reported-unmeasured",
         Health::Up => {
             let local: Vec<String> = open
                 .iter()
@@ -96,9 +95,8 @@ fn here_sentence(
     texts: &Texts,
     service: &ServiceBoard,
     world: Health,
-    open: &[&IncidentBoard],
 ) -> (Health, Markup) {
-    let place = context.visitor.place.as_ref().filter(|place| place.country() != Some(Country::UNKNOWN));
+    let place = nearest::known(context.visitor.place.as_ref());
     let country = place.and_then(Scope::country);
     let mut args: Vec<(&str, Arg)> = vec![("service", service.name.clone().into())];
     let (Some(place), Some(country)) = (place, country) else {
@@ -106,53 +104,37 @@ fn here_sentence(
         return (Health::Unknown, texts.rich(key, &args));
     };
     args.push(("there", places::there(country, context.language).into()));
-    if let Some(one) = nearest(open, place) {
+    let own = Scope::Country { cc: country };
+    let mut is_measured = [place, &own].iter().any(|scope| words::is_measured(context.board, service, scope));
+    if let Some(one) = nearest::nearest_incident(context.board, service, Some(place)) {
+        is_measured |= words::is_measured(context.board, service, &one.incident.scope);
         let since = one.incident.started_at.unix();
         args.push(("since", when::moment_element(texts, since, context.now).into()));
         let (health, key) = match (one.incident.state, one.incident.kind) {
             (IncidentState::Recovering, _) => (Health::Degraded, "here-recovering"),
             (_, IncidentKind::ReportsOnly) | (IncidentState::Reported, _) => {
-                (Health::Reported, "here-reported")
+                (Health::Reported, if is_measured { "here-reported" } else { "here-reported-unmeasured" })
             }
-            (_, IncidentKind::Connectivity)
-                if one.incident.scope.level() == mbolo_pulse::model::Level::Asn =>
-            {
+            (_, IncidentKind::Connectivity) if one.incident.scope.level() == Level::Asn => {
                 (Health::Down, "here-provider")
             }
             (_, IncidentKind::Connectivity) => (Health::Down, "here-connectivity"),
             (_, IncidentKind::Blocked) => (Health::Down, "here-blocked"),
+            (_, IncidentKind::Service) if one.incident.scope.level() == Level::Asn => {
+                (Health::Down, "here-service-network")
+            }
             (_, IncidentKind::Service) => (world.max(Health::Degraded), "here-service"),
         };
         return (health, texts.rich(key, &args));
     }
-    let measured = known_place(service, place, country).map_or(Health::Unknown, |known| known.health);
+    let measured = nearest::known_place(service, place).map_or(Health::Unknown, |known| known.health);
     let key = match measured {
         Health::Up => "here-up",
-        Health::Reported => "here-reported-place",
+        Health::Reported if is_measured => "here-reported-place",
+        Health::Reported => "here-reported-place-unmeasured",
         Health::Degraded | Health::Down => "here-fails",
         Health::Unknown if world >= Health::Degraded => "here-unknown-down",
         Health::Unknown => "here-unknown",
     };
     (measured, texts.rich(key, &args))
-}
-
-/// The incident that says most about a place: measured before reported, connectivity before the service, near before far.
-fn nearest<'a>(open: &[&'a IncidentBoard], place: &Scope) -> Option<&'a IncidentBoard> {
-    open.iter().copied().filter(|one| one.incident.scope.contains(place)).min_by_key(|one| {
-        let kind = match one.incident.kind {
-            IncidentKind::Connectivity => 0,
-            IncidentKind::Blocked => 1,
-            IncidentKind::Service => 2,
-            IncidentKind::ReportsOnly => 3,
-        };
-        let far = one.incident.scope == Scope::World;
-        (one.incident.state == IncidentState::Reported, kind, far)
-    })
-}
-
-fn known_place<'a>(service: &'a ServiceBoard, place: &Scope, country: Country) -> Option<&'a PlaceBoard> {
-    let known = |places: &'a [PlaceBoard], scope: &Scope| {
-        places.iter().find(|one| one.scope == *scope && one.health != Health::Unknown)
-    };
-    known(&service.networks, place).or_else(|| known(&service.countries, &Scope::Country { cc: country }))
 }

@@ -2,12 +2,15 @@
 //! blame. The page, the feeds and the status documents say the same sentences.
 
 use maud::{Markup, html};
-use mbolo_pulse::board::{Board, Health, IncidentBoard, PlaceBoard};
+use mbolo_pulse::board::{Board, Health, IncidentBoard, PlaceBoard, ServiceBoard};
 use mbolo_pulse::model::{Incident, IncidentKind, IncidentState, Problem, Scope, ServiceId, Signal};
 
 use crate::places;
 use crate::texts::{Arg, Texts};
 use crate::when;
+
+/// How long a measurement speaks for now, seconds.
+const MEASURED_FOR: i64 = 15 * 60;
 
 /// Whether the incident was, or is, said in public: reports grew beyond doubt, or a measurement crossed its threshold.
 pub(crate) fn is_announced(one: &IncidentBoard) -> bool {
@@ -27,6 +30,35 @@ pub(crate) fn is_announced(one: &IncidentBoard) -> bool {
 /// Whether it is not over.
 pub(crate) fn is_open(one: &IncidentBoard) -> bool {
     one.incident.state != IncidentState::Resolved
+}
+
+/// Whether it is said in public, is not over, and no person has found that nothing is wrong.
+pub(crate) fn is_happening(one: &IncidentBoard) -> bool {
+    is_announced(one) && is_open(one) && !one.false_alarm
+}
+
+/// What may be shown for a service in the world: nothing is called well that is stale or was never measured.
+pub(crate) fn shown_health(service: &ServiceBoard, is_stale: bool) -> Health {
+    match service.health {
+        _ if is_stale => Health::Unknown,
+        Health::Up if service.fresh_at.is_none() => Health::Unknown,
+        health => health,
+    }
+}
+
+/// Whether a service was measured in a place lately: only then can its measurements be called normal.
+pub(crate) fn is_measured(board: &Board, service: &ServiceBoard, scope: &Scope) -> bool {
+    let is_fresh = service.fresh_at.is_some_and(|at| board.generated_at - at <= MEASURED_FOR);
+    let has_measurement = |places: &[PlaceBoard]| {
+        let of_place = |place: &PlaceBoard| place.failure_rate.is_some() || place.networks_measured > 0;
+        places.iter().any(|place| place.scope == *scope && of_place(place))
+    };
+    is_fresh
+        && match scope {
+            Scope::World | Scope::Cell { .. } => true,
+            Scope::Country { .. } => has_measurement(&service.countries),
+            Scope::Asn { .. } => has_measurement(&service.networks),
+        }
 }
 
 /// `in Gabon`, `on AS16058 in Gabon`, `worldwide`.
@@ -100,7 +132,9 @@ pub(crate) fn what(texts: &Texts, board: &Board, one: &IncidentBoard) -> String 
             None => "what-connectivity",
         },
         IncidentKind::Blocked => "what-blocked",
-        IncidentKind::ReportsOnly => "what-reports",
+        IncidentKind::ReportsOnly if !is_open(one) || one.false_alarm => "what-reports-past",
+        IncidentKind::ReportsOnly if all_measured(board, incident) => "what-reports",
+        IncidentKind::ReportsOnly => "what-reports-unmeasured",
         IncidentKind::Service => match incident.impact {
             Some(impact) => {
                 args.push(("percent", Arg::Number(percent(impact))));
@@ -146,6 +180,8 @@ fn headline_with<T, R>(
     let from = time(one.incident.started_at.unix());
     match one.incident.resolved_at {
         Some(to) if !is_open(one) => write("headline-past", vec![("from", from), ("to", time(to.unix()))]),
+        // Nothing has been going on since.
+        _ if one.false_alarm => write("headline-wrong", vec![("from", from)]),
         _ => write("headline-open", vec![("since", from)]),
     }
 }
@@ -246,16 +282,22 @@ pub(crate) fn update(texts: &Texts, update: &mbolo_pulse::board::UpdateBoard) ->
     }
 }
 
+/// Where an incident stands; what a person found to be a false alarm stands nowhere else.
+pub(crate) fn standing(texts: &Texts, one: &IncidentBoard) -> String {
+    if one.false_alarm { texts.get("state-false-alarm") } else { state(texts, one.incident.state) }
+}
+
 /// A chip that says where an incident stands.
 pub(crate) fn state_chip(texts: &Texts, one: &IncidentBoard) -> Markup {
     let class = match one.incident.state {
+        _ if one.false_alarm => "chip p",
         IncidentState::Suspected => "chip u",
         IncidentState::Reported => "chip r",
         IncidentState::Confirmed => "chip d",
         IncidentState::Recovering => "chip g",
         IncidentState::Resolved => "chip p",
     };
-    html! { span class=(class) { (state(texts, one.incident.state)) } }
+    html! { span class=(class) { (standing(texts, one)) } }
 }
 
 /// A share of 0 to 1 as whole percent; one tenth below one percent.
@@ -270,6 +312,13 @@ pub(crate) fn short(text: &str, characters: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn all_measured(board: &Board, incident: &Incident) -> bool {
+    let measured = |id: &ServiceId| {
+        board.service(id.as_str()).is_some_and(|service| is_measured(board, service, &incident.scope))
+    };
+    incident.services.iter().all(measured)
 }
 
 /// The place's networks, as the board counts them, where the incident is about a country.

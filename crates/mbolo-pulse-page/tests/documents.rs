@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use feed_rs::model::{Feed, FeedType};
-use mbolo_pulse::board::{Board, Cause, Health};
-use mbolo_pulse::model::{Country, IncidentKind, IncidentState, Minute, ServiceId};
+use mbolo_pulse::board::{Board, Cause, Health, UpdateBoard};
+use mbolo_pulse::model::{Country, IncidentKind, IncidentState, Minute, Scope, ServiceId};
 use mbolo_pulse_page::feed::{self, Filter, Source};
 use mbolo_pulse_page::{Language, badge, sample, statuspage};
 use serde_json::Value;
@@ -212,17 +212,21 @@ fn the_documents_speak_only_of_what_was_announced_and_in_their_own_words() {
             assert_ne!(update["body"], "Something unusual was seen.", "a suspicion was announced");
         }
     }
-    assert_eq!(
-        statuspage::scheduled_maintenances(&view(&board))["scheduled_maintenances"],
-        Value::Array(vec![])
-    );
+    for document in [
+        statuspage::scheduled_maintenances,
+        statuspage::active_maintenances,
+        statuspage::upcoming_maintenances,
+    ] {
+        let document = document(&view(&board));
+        has_exactly(&document, &["page", "scheduled_maintenances"]);
+        assert_eq!(document["scheduled_maintenances"], Value::Array(vec![]));
+    }
 }
 
 #[test]
 fn a_stale_board_is_operational_nowhere() {
     let board = sample::quiet_board(NOW);
     let fresh = statuspage::summary(&view(&board));
-    assert_eq!(fresh["status"]["indicator"], "none");
     assert_eq!(fresh["components"][0]["status"], "operational");
     // The bank was never measured.
     assert_eq!(fresh["components"][4]["status"], "under_maintenance");
@@ -230,6 +234,121 @@ fn a_stale_board_is_operational_nowhere() {
     assert_eq!(stale["status"]["indicator"], "minor");
     for component in stale["components"].as_array().expect("a list") {
         assert_eq!(component["status"], "under_maintenance");
+    }
+}
+
+#[test]
+fn one_service_that_works_does_not_make_the_others_operational() {
+    let mut board = sample::quiet_board(NOW);
+    let some = statuspage::status(&view(&board));
+    assert_eq!(some["status"]["indicator"], "minor");
+    let said = "What we can measure works; we cannot tell yet about Banque exemple";
+    assert_eq!(some["status"]["description"], said);
+    board.services.retain(|service| service.fresh_at.is_some());
+    let all = statuspage::status(&view(&board));
+    assert_eq!(all["status"]["indicator"], "none");
+    assert_eq!(all["status"]["description"], "Everything we watch works");
+}
+
+#[test]
+fn reports_about_a_service_that_nobody_measures_are_still_told() {
+    let mut board = sample::quiet_board(NOW);
+    board.services[4].health = Health::Reported;
+    assert_eq!(board.services[4].fresh_at, None);
+    assert_eq!(statuspage::components(&view(&board))["components"][4]["status"], "degraded_performance");
+    assert!(badge::badge(&board.services[4], Language::En, false).contains("Reports only"));
+}
+
+#[test]
+fn a_step_says_what_was_known_then_and_not_what_is_known_now() {
+    let mut board = sample::sample_board(NOW);
+    let one = &mut board.incidents[0];
+    let at = one.incident.started_at;
+    let step = |minutes: u32, state: Option<IncidentState>, scope: Option<Scope>| UpdateBoard {
+        at: at.plus(minutes),
+        state,
+        scope,
+        text: None,
+    };
+    let gabon = Scope::Country { cc: Country::new("GA").unwrap() };
+    one.updates = vec![
+        step(2, Some(IncidentState::Reported), Some(gabon.clone())),
+        step(3, Some(IncidentState::Confirmed), Some(gabon)),
+        step(5, None, Some(Scope::World)),
+        step(9, Some(IncidentState::Recovering), None),
+    ];
+    one.incident.state = IncidentState::Recovering;
+    one.cause = Some(Cause { text: "A fault.".to_owned(), source: "somebody".to_owned() });
+    let told = |board: &Board| {
+        let document = statuspage::incident(&view(board), &board.incidents[0]);
+        let steps = document["incident_updates"].as_array().expect("steps").clone();
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let one = |step: &Value| {
+            let affected = &step["affected_components"][0];
+            [word(&step["status"]), word(&affected["old_status"]), word(&affected["new_status"])]
+        };
+        steps.iter().rev().map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&board),
+        [
+            ["investigating", "operational", "degraded_performance"],
+            ["investigating", "degraded_performance", "partial_outage"],
+            ["investigating", "partial_outage", "major_outage"],
+            ["monitoring", "major_outage", "degraded_performance"],
+        ]
+    );
+    let one = &mut board.incidents[0];
+    one.updates.pop();
+    one.incident.state = IncidentState::Confirmed;
+    assert_eq!(
+        told(&board)[1..],
+        [
+            ["investigating", "degraded_performance", "partial_outage"],
+            ["identified", "partial_outage", "major_outage"],
+        ]
+    );
+}
+
+#[test]
+fn a_false_alarm_is_over_for_status_clients() {
+    let mut board = sample::quiet_board(NOW);
+    let mut wrong = sample::sample_board(NOW).incidents[0].clone();
+    wrong.false_alarm = true;
+    board.incidents.insert(0, wrong);
+    board.services.retain(|service| service.fresh_at.is_some());
+    let summary = statuspage::summary(&view(&board));
+    assert_eq!(summary["incidents"], Value::Array(vec![]));
+    assert_eq!(summary["status"]["indicator"], "none");
+    assert_eq!(statuspage::unresolved(&view(&board))["incidents"], Value::Array(vec![]));
+    let told = &statuspage::incidents(&view(&board))["incidents"][0];
+    assert_eq!((&told["status"], &told["impact"]), (&"resolved".into(), &"none".into()));
+    assert_eq!(told["resolved_at"], told["updated_at"]);
+    let newest = &told["incident_updates"][0];
+    assert_eq!(newest["status"], "resolved");
+    assert_eq!(newest["affected_components"][0]["new_status"], "operational");
+    assert!(feed::atom(&source(&board), &Filter::default()).contains("<title>False alarm: WhatsApp fails"));
+}
+
+#[test]
+fn a_feed_in_another_language_is_another_feed() {
+    let board = sample::sample_board(NOW);
+    let french = Source { language: Language::Fr, ..source(&board) };
+    let signal = Filter { service: ServiceId::new("signal"), country: None };
+    for (filter, query) in [(Filter::default(), "lang=fr"), (signal, "service=signal&lang=fr")] {
+        let atom = feed::atom(&french, &filter);
+        let document = roxmltree::Document::parse(&atom).expect("well-formed XML");
+        let root = document.root_element();
+        let own = format!("{BASE}/feeds/atom.xml?{query}");
+        let id = root.children().find(|node| node.has_tag_name("id")).and_then(|node| node.text());
+        let link = root.children().find(|node| node.attribute("rel") == Some("self"));
+        assert_eq!(
+            (id, link.and_then(|node| node.attribute("href"))),
+            (Some(own.as_str()), Some(own.as_str()))
+        );
+        assert!(feed::rss(&french, &filter).contains(&query.replace('&', "&amp;")));
+        let json = feed::json_feed(&french, &filter);
+        assert_eq!(json["feed_url"], format!("{BASE}/feeds/feed.json?{query}"));
     }
 }
 

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use mbolo_pulse::board::{Board, Health, Visitor};
-use mbolo_pulse::model::{IncidentId, IncidentState, ServiceId};
+use mbolo_pulse::model::{IncidentId, IncidentKind, IncidentState, Scope, ServiceId};
 use mbolo_pulse_page::{
-    FormToken, Language, Notice, PageContext, Theme, content_security_policy, home, how_we_know, incident,
-    not_found, sample, service, service_unavailable, subscribe,
+    FormToken, Language, Notice, PageContext, Theme, confirm_page, content_security_policy, end_page, home,
+    how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
 };
 
 const NOW: i64 = 1_793_000_520;
@@ -59,6 +59,8 @@ fn every_page(context: &PageContext<'_>) -> Vec<(&'static str, String)> {
         ("incident", incident(context, &context.board.incidents[0].incident.id).expect("it is on the board")),
         ("how we know", how_we_know(context)),
         ("subscribe", subscribe(context)),
+        ("confirm", confirm_page(context, "\"><script>token")),
+        ("end", end_page(context, "token-2")),
         ("not found", not_found(context)),
         ("unavailable", service_unavailable(context)),
     ]
@@ -73,7 +75,50 @@ fn is_it_down_is_answered_in_the_first_sentence() {
     let page = text_of(&service(&context(&quiet, &nowhere), &whatsapp()).expect("a page"));
     assert!(page.starts_with("Is WhatsApp down? No. WhatsApp works."), "{page:.200}");
     assert!(page.contains("Measured 40 seconds ago"), "{page:.400}");
-    assert!(text_of(&home(&context(&quiet, &nowhere))).starts_with("Is it down? No."));
+    let mut measured = quiet.clone();
+    measured.services.retain(|one| one.fresh_at.is_some());
+    let page = home(&context(&measured, &nowhere));
+    assert!(text_of(&page).starts_with("Is it down? No. Everything we watch works."));
+    assert!(page.contains("class=\"verdict g\""));
+}
+
+#[test]
+fn what_works_does_not_answer_for_what_nobody_measured() {
+    let (quiet, nowhere) = (sample::quiet_board(NOW), Visitor::default());
+    let page = home(&context(&quiet, &nowhere));
+    let said = "Is it down? What we can measure works. We cannot tell yet about Banque exemple.";
+    assert!(text_of(&page).starts_with(said), "{:.200}", text_of(&page));
+    assert!(page.contains("class=\"verdict u\""), "the whole is not green");
+    let mut local = sample::sample_board(NOW);
+    local.services[1].health = Health::Up;
+    local.incidents.remove(0);
+    let text = text_of(&home(&context(&local, &nowhere)));
+    assert!(
+        text.contains("there is one problem in one place. We cannot tell yet about Banque"),
+        "{text:.300}"
+    );
+}
+
+#[test]
+fn a_false_alarm_changes_no_answer_and_is_told_as_what_was_before() {
+    let (mut board, visitor) = (sample::quiet_board(NOW), sample::visitor_in_gabon());
+    let mut wrong = sample::sample_board(NOW).incidents[0].clone();
+    wrong.false_alarm = true;
+    let id = wrong.incident.id.clone();
+    board.incidents.insert(0, wrong);
+    let context = context(&board, &visitor);
+    let text = text_of(&home(&context));
+    assert!(!text.contains("Happening now"), "{text:.400}");
+    let (_, before) = text.split_once("Before").expect("what was before");
+    assert!(
+        before.contains("False alarm WhatsApp fails worldwide, about 62 % of attempts, from"),
+        "{before:.400}"
+    );
+    let text = text_of(&service(&context, &whatsapp()).expect("a page"));
+    assert!(text.starts_with("Is WhatsApp down? No. WhatsApp works. For you, in Gabon: WhatsApp works"));
+    assert!(text.contains("A false alarm: a person found that nothing was wrong."));
+    let page = incident(&context, &id).expect("it stays on record");
+    assert!(page.contains("class=\"verdict g\"") && text_of(&page).contains("A false alarm:"));
 }
 
 #[test]
@@ -86,6 +131,24 @@ fn somebody_in_gabon_is_told_about_gabon() {
     let french = PageContext { language: Language::Fr, ..context(&board, &visitor) };
     let page = text_of(&service(&french, &whatsapp()).expect("a page"));
     assert!(page.contains("Perte de connectivité au Gabon, 4 réseaux mesurés sur 4"), "{page}");
+    let mut small = board.clone();
+    for one in small.services.iter_mut().flat_map(|service| &mut service.countries) {
+        (one.networks_measured, one.networks_down) = (1, 1);
+    }
+    let french = PageContext { board: &small, ..french };
+    let page = text_of(&service(&french, &whatsapp()).expect("a page"));
+    assert!(page.contains("Perte de connectivité au Gabon, 1 réseau mesuré sur 1"), "{page}");
+}
+
+#[test]
+fn somebody_whose_network_alone_fails_is_told_to_try_another() {
+    let (mut board, visitor) = (sample::quiet_board(NOW), sample::visitor_in_gabon());
+    let mut one = sample::sample_board(NOW).incidents[0].clone();
+    one.incident.scope = visitor.place.clone().expect("a place");
+    board.incidents.insert(0, one);
+    let page = text_of(&service(&context(&board, &visitor), &whatsapp()).expect("a page"));
+    assert!(page.contains("WhatsApp has failed on your network since"), "{page:.400}");
+    assert!(page.contains("another network may work."));
 }
 
 #[test]
@@ -119,6 +182,19 @@ fn what_was_never_measured_is_not_called_well() {
     let bank = ServiceId::new("bank").expect("a valid name");
     let page = text_of(&service(&context(&board, &nowhere), &bank).expect("a page"));
     assert!(page.contains("We cannot tell yet."), "{page:.300}");
+    let mut ceased = sample::quiet_board(NOW);
+    for service in &mut ceased.services {
+        service.health = Health::Unknown;
+        service.fresh_at = service.fresh_at.map(|at| at - 7_200);
+    }
+    let page = text_of(&service(&context(&ceased, &nowhere), &whatsapp()).expect("a page"));
+    assert!(page.contains("We cannot tell. WhatsApp has not been measured lately."), "{page:.300}");
+    assert!(page.contains("Measured 2 hours ago"), "{page:.300}");
+    let page = text_of(&home(&context(&ceased, &nowhere)));
+    assert!(
+        page.starts_with("Is it down? We cannot tell. Nothing is measured at the moment."),
+        "{page:.300}"
+    );
 }
 
 #[test]
@@ -143,6 +219,123 @@ fn reports_without_measurements_are_said_to_be_just_that() {
         page.contains("People report problems with WhatsApp; our measurements are normal."),
         "{page:.300}"
     );
+}
+
+#[test]
+fn reports_are_compared_with_measurements_only_where_there_are_some() {
+    let mut board = sample::sample_board(NOW);
+    board.incidents.truncate(1);
+    board.incidents[0].incident.kind = IncidentKind::ReportsOnly;
+    board.incidents[0].incident.state = IncidentState::Reported;
+    board.incidents[0].incident.scope = sample::visitor_in_gabon().place.expect("a place");
+    board.services[1].health = Health::Reported;
+    let visitor = sample::visitor_in_gabon();
+    let page = |board: &Board| text_of(&service(&context(board, &visitor), &whatsapp()).expect("a page"));
+    let measured = page(&board);
+    assert!(measured.contains("People report problems with WhatsApp; our measurements are normal."));
+    assert!(measured.contains("; our measurements are normal, since"), "{measured}");
+    let service = &mut board.services[1];
+    service.fresh_at = None;
+    for place in service.countries.iter_mut().chain(&mut service.networks) {
+        place.failure_rate = None;
+        place.networks_measured = 0;
+    }
+    let unmeasured = page(&board);
+    assert!(unmeasured.contains("People report problems with WhatsApp; we do not measure it at the moment."));
+    assert!(unmeasured.contains("we measure nothing there at the moment."), "{unmeasured:.600}");
+    assert!(unmeasured.contains("; no measurement confirms it, since"), "{unmeasured}");
+    assert!(!unmeasured.contains("measurements are normal"), "{unmeasured}");
+    let nowhere = Visitor::default();
+    let text = text_of(&home(&context(&board, &nowhere)));
+    assert!(text.contains("with WhatsApp; no measurement confirms it."), "{text:.300}");
+    board.incidents[0].incident.scope = Scope::World;
+    assert!(!page(&board).contains("measurements are normal"));
+}
+
+#[test]
+fn nothing_is_called_usual_before_that_is_known() {
+    let mut board = sample::quiet_board(NOW);
+    let nowhere = Visitor::default();
+    let page = |board: &Board| text_of(&service(&context(board, &nowhere), &whatsapp()).expect("a page"));
+    assert!(page(&board).contains("reports in the last hour; "), "{}", page(&board));
+    for bin in &mut board.services[1].series_24h {
+        (bin.expected, bin.expected_high) = (None, None);
+    }
+    assert!(!page(&board).contains("would be usual"), "{}", page(&board));
+}
+
+#[test]
+fn that_nothing_happened_is_said_only_of_days_that_were_watched() {
+    let mut board = sample::quiet_board(NOW);
+    board.incidents.clear();
+    let nowhere = Visitor::default();
+    let page = |board: &Board| text_of(&service(&context(board, &nowhere), &whatsapp()).expect("a page"));
+    assert!(page(&board).contains("No incident since we began to watch on 19 August 2026."));
+    assert!(text_of(&home(&context(&board, &nowhere))).contains("we began to watch on 19 August 2026."));
+    let mut long = board.clone();
+    long.services[1].history_90d.iter_mut().for_each(|day| day.health = Health::Up);
+    assert!(page(&long).contains("No incident in the last 90 days."));
+    board.services[1].history_90d.iter_mut().for_each(|day| day.health = Health::Unknown);
+    assert!(page(&board).contains("No incident so far."));
+}
+
+#[test]
+fn whatever_limits_the_observatory_is_said_above_the_answer() {
+    let worst = sample::worst_board(NOW);
+    let nowhere = Visitor::default();
+    for language in Language::ALL {
+        let page = home(&PageContext { language, ..context(&worst, &nowhere) });
+        // One banner is for a page that grows old.
+        assert_eq!(page.matches("class=\"banner").count(), worst.limits.len() + 1);
+    }
+    assert!(text_of(&home(&context(&worst, &nowhere))).contains("Our clock is not right."));
+}
+
+#[test]
+fn a_link_in_an_e_mail_changes_nothing_before_its_button_is_pressed() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let french = PageContext { language: Language::Fr, ..context(&board, &nowhere) };
+    let page = confirm_page(&french, "a-b_c.1");
+    assert!(page.contains(
+        "<form class=\"ask\" method=\"post\" action=\"/subscribe/confirm?token=a-b_c.1&amp;lang=fr\""
+    ));
+    assert!(page.contains("Confirmer</button>") && !page.contains("http-equiv"));
+    assert!(
+        page.contains("href=\"/subscribe/confirm?token=a-b_c.1&amp;lang=en\""),
+        "the switch keeps the token"
+    );
+    assert!(page.contains("rel=\"canonical\" href=\"https://pulse.example.org/subscribe/confirm\""));
+    let page = end_page(&context(&board, &nowhere), "\"&x=1");
+    assert!(
+        page.contains("action=\"/subscribe/end?token=%22%26x%3D1&amp;lang=en\"")
+            && page.contains("Unsubscribe")
+    );
+    let lost = PageContext { notice: Notice::from_code("link-unknown"), ..context(&board, &nowhere) };
+    assert!(text_of(&subscribe(&lost)).starts_with("This link leads to no subscription"));
+}
+
+#[test]
+fn an_open_page_renews_itself_without_scripts_unless_it_answers_a_form() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let renews =
+        |page: &str| page.contains("<noscript><meta http-equiv=\"refresh\" content=\"60\"></noscript>");
+    let live = context(&board, &nowhere);
+    assert!(renews(&home(&live)) && renews(&service(&live, &whatsapp()).expect("a page")));
+    assert!(!renews(&subscribe(&live)) && !renews(&how_we_know(&live)));
+    let answering = PageContext { notice: Some(Notice::ReportThanks), ..live.clone() };
+    assert!(!renews(&service(&answering, &whatsapp()).expect("a page")));
+}
+
+#[test]
+fn a_page_leads_to_the_feeds_of_its_own_language() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let french = PageContext { language: Language::Fr, ..context(&board, &nowhere) };
+    let page = service(&french, &whatsapp()).expect("a page");
+    assert_eq!(page.matches("href=\"/feeds/atom.xml?service=whatsapp&amp;lang=fr\"").count(), 2);
+    assert!(!page.contains("/feeds/atom.xml?service=whatsapp\""));
+    let page = subscribe(&french);
+    assert!(page.contains("href=\"/feeds/rss.xml?lang=fr\""));
+    assert!(page.contains("/feeds/atom.xml?lang=fr&amp;country=GA"));
 }
 
 #[test]

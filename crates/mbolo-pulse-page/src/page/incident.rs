@@ -20,6 +20,7 @@ pub fn incident(context: &PageContext<'_>, id: &IncidentId) -> Option<String> {
     let headline = words::headline(texts, context.board, one, context.now);
     let health = match one.incident.state {
         _ if context.is_stale() => Health::Unknown,
+        _ if one.false_alarm => Health::Up,
         IncidentState::Suspected | IncidentState::Resolved => Health::Up,
         IncidentState::Reported => Health::Reported,
         IncidentState::Recovering => Health::Degraded,

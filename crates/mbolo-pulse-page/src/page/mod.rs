@@ -5,6 +5,7 @@ mod home;
 mod incident;
 mod more;
 mod service;
+mod subscription;
 
 use data_encoding::BASE64;
 use maud::{DOCTYPE, Markup, html};
@@ -21,6 +22,7 @@ pub use home::home;
 pub use incident::incident;
 pub use more::{how_we_know, not_found, service_unavailable, subscribe};
 pub use service::service;
+pub use subscription::{confirm_page, end_page};
 
 /// The value of the `Content-Security-Policy` header that all pages need: their one style and one script by hash, and
 /// nothing from elsewhere.
@@ -53,17 +55,15 @@ struct Frame<'a> {
 fn document(context: &PageContext<'_>, frame: &Frame<'_>, content: &Markup) -> String {
     let texts = context.language.texts();
     let links = context.links();
-    let feed = |path: &str| match frame.service {
-        Some(id) => address::feed_of(path, id),
-        None => path.to_owned(),
-    };
+    let feed = |path: &str| address::feed_in(path, frame.service, context.language);
     let theme = match context.theme {
         Theme::Auto => None,
         chosen => chosen.as_query(),
     };
     // A played day has its own clock; a real one is never taken from the page, which may be an old copy.
     let played = context.board.limits.iter().any(|limit| limit == "reconstruction");
-    let canonical = format!("{}{}", context.base_url, frame.path);
+    // What stands behind the question mark is one reader's: nothing that is copied or indexed may hold it.
+    let canonical = format!("{}{}", context.base_url, frame.path.split('?').next().unwrap_or_default());
     html! {
         (DOCTYPE)
         html lang=(context.language.tag()) data-theme=[theme] data-health=(frame.health.as_str()) class=[context.is_stale().then_some("stale")] {
@@ -81,6 +81,10 @@ fn document(context: &PageContext<'_>, frame: &Frame<'_>, content: &Markup) -> S
                 link rel="alternate" type="application/feed+json" title="JSON Feed" href=(feed(address::JSON_FEED));
                 link rel="icon" href=(glyph::favicon());
                 style { (raw(STYLE)) }
+                // Not while the page answers a form: its address would give the answer again.
+                @if frame.is_live && context.notice.is_none() {
+                    noscript { meta http-equiv="refresh" content=(REFRESH_SECONDS); }
+                }
             }
             body data-valid-until=(context.board.valid_until) data-now=[played.then_some(context.now)] data-live=[frame.is_live.then_some("")] {
                 a class="skip" href="#main" { (texts.get("skip")) }
@@ -123,7 +127,7 @@ fn banners(context: &PageContext<'_>, texts: &Texts) -> Markup {
             // For the script, if the page stays open and is not renewed; browsers without one would show a hidden text.
             p id="stale" class="banner warn" hidden data-text=(texts.with("banner-stale", &[("at", written.into())])) {}
         }
-        @for limit in ["no_geo", "disk_full", "store_failed", "no_agents", "peer_down"] {
+        @for limit in ["clock_jump", "no_geo", "disk_full", "store_failed", "no_agents", "peer_down"] {
             @if is_limit(limit) { p class="banner warn" { (texts.get(&format!("limit-{}", limit.replace('_', "-")))) } }
         }
     }
@@ -159,6 +163,9 @@ fn form_fields(context: &PageContext<'_>, token: &str) -> Markup {
         input type="hidden" name="lang" value=(context.language.tag());
     }
 }
+
+/// How often an open page loads itself anew in a browser without scripts.
+const REFRESH_SECONDS: u32 = 60;
 
 const STYLE: &str = include_str!("../../assets/page.css");
 const SCRIPT: &str = include_str!("../../assets/page.js");

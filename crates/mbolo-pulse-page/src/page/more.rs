@@ -54,6 +54,7 @@ pub fn subscribe(context: &PageContext<'_>) -> String {
     let mut countries: Vec<(String, String)> =
         places::all().map(|cc| (places::name(cc, context.language), cc.to_string())).collect();
     countries.sort_by_key(|(name, _)| sort_key(name));
+    let feed = |path: &str, service: Option<&str>| address::feed_in(path, service, context.language);
     let content = html! {
         h1 class="page-title" { (texts.get("subscribe-title")) }
         p class="lead" { (texts.get("subscribe-lead")) }
@@ -84,13 +85,13 @@ pub fn subscribe(context: &PageContext<'_>) -> String {
             h2 id="h-feeds" { (texts.get("subscribe-feeds-title")) }
             p { (texts.get("subscribe-feeds")) }
             ul {
-                li { a href=(address::ATOM) { (texts.get("subscribe-feeds-all")) } " (Atom) · " a href=(address::RSS) { "RSS" } " · " a href=(address::JSON_FEED) { "JSON Feed" } }
+                li { a href=(feed(address::ATOM, None)) { (texts.get("subscribe-feeds-all")) } " (Atom) · " a href=(feed(address::RSS, None)) { "RSS" } " · " a href=(feed(address::JSON_FEED, None)) { "JSON Feed" } }
                 @for service in context.board.services.iter().take(40) {
-                    @let id = service.id.as_str();
-                    li { a href=(address::feed_of(address::ATOM, id)) { (service.name) } " (Atom) · " a href=(address::feed_of(address::RSS, id)) { "RSS" span class="quiet" { " " (service.name) } } " · " a href=(address::feed_of(address::JSON_FEED, id)) { "JSON Feed" span class="quiet" { " " (service.name) } } }
+                    @let id = Some(service.id.as_str());
+                    li { a href=(feed(address::ATOM, id)) { (service.name) } " (Atom) · " a href=(feed(address::RSS, id)) { "RSS" span class="quiet" { " " (service.name) } } " · " a href=(feed(address::JSON_FEED, id)) { "JSON Feed" span class="quiet" { " " (service.name) } } }
                 }
             }
-            p class="hint" { (texts.get("subscribe-feeds-country")) " " code { (context.base_url) (address::ATOM) "?country=GA" } }
+            p class="hint" { (texts.get("subscribe-feeds-country")) " " code { (context.base_url) (address::with_query(&feed(address::ATOM, None), "country=GA")) } }
         }
         section class="card" aria-labelledby="h-hooks" {
             h2 id="h-hooks" { (texts.get("subscribe-hooks-title")) }

@@ -1,7 +1,7 @@
 //! One service: the answer first, then the button to report, then the evidence.
 
 use maud::{Markup, html};
-use mbolo_pulse::board::{Health, IncidentBoard, PlaceBoard, ServiceBoard};
+use mbolo_pulse::board::{DayBoard, Health, IncidentBoard, PlaceBoard, ServiceBoard};
 use mbolo_pulse::model::{IncidentState, Scope, ServiceId};
 
 use super::{Frame, document, form_fields};
@@ -134,12 +134,17 @@ fn report(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> M
 fn incidents(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> Markup {
     let of_service: Vec<&IncidentBoard> =
         context.board.incidents.iter().filter(|one| one.incident.services.contains(&service.id)).collect();
-    let shown: Vec<&IncidentBoard> =
-        of_service.iter().copied().filter(|one| words::is_announced(one)).take(INCIDENTS_SHOWN).collect();
+    let (mut shown, before): (Vec<&IncidentBoard>, Vec<&IncidentBoard>) = of_service
+        .iter()
+        .copied()
+        .filter(|one| words::is_announced(one))
+        .partition(|one| words::is_happening(one));
+    shown.extend(before);
+    shown.truncate(INCIDENTS_SHOWN);
     let checked: Vec<&IncidentBoard> = of_service
         .iter()
         .copied()
-        .filter(|one| one.incident.state == IncidentState::Suspected)
+        .filter(|one| one.incident.state == IncidentState::Suspected && !one.false_alarm)
         .take(3)
         .collect();
     html! {
@@ -153,9 +158,23 @@ fn incidents(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -
                     ]))
                 }
             }
-            @if shown.is_empty() { p { (texts.get("incidents-none")) } }
+            @if shown.is_empty() { p { (no_incidents(texts, std::slice::from_ref(service))) } }
             ol class="incidents" { @for one in shown { (incident_line(context, texts, one)) } }
         }
+    }
+}
+
+/// That there was no incident, and since when anybody looked: days before the observatory watched say nothing.
+pub(super) fn no_incidents(texts: &Texts, services: &[ServiceBoard]) -> String {
+    let is_watched = |day: &&DayBoard| day.health != Health::Unknown;
+    let first_watched =
+        |service: &ServiceBoard| service.history_90d.iter().find(is_watched).map(|day| day.day.clone());
+    let first_day =
+        services.iter().filter_map(|service| service.history_90d.first()).map(|day| &day.day).min();
+    match services.iter().filter_map(first_watched).min() {
+        None => texts.get("incidents-none-unwatched"),
+        Some(day) if Some(&day) == first_day => texts.get("incidents-none"),
+        Some(day) => texts.with("incidents-none-since", &[("date", chart::day_name(texts, &day).into())]),
     }
 }
 
@@ -167,7 +186,7 @@ pub(super) fn incident_line(context: &PageContext<'_>, texts: &Texts, one: &Inci
             p class="what" { (words::state_chip(texts, one)) " " (words::headline_markup(texts, context.board, one, context.now)) }
             @if one.false_alarm { p class="hint" { (texts.get("false-alarm")) } }
             p class="hint" { (words::delays(texts, one)) " " a href=(link) { (texts.get("incident-open")) span class="quiet" { " " (words::place(texts, &one.incident.scope)) } } }
-            @if words::is_open(one) { (steps(context, texts, one, 3, 180)) }
+            @if words::is_happening(one) { (steps(context, texts, one, 3, 180)) }
         }
     }
 }
@@ -256,7 +275,11 @@ fn networks(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
 /// What people say beside what was measured, and every measurement with the phase that failed.
 fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> Markup {
     let newest = service.series_24h.iter().rev().find_map(|bin| bin.failure_rate);
-    let usual: f64 = service.series_24h.iter().rev().take(12).filter_map(|bin| bin.expected).sum();
+    let usual =
+        service.series_24h.iter().rev().take(12).filter_map(|bin| bin.expected).reduce(|sum, n| sum + n);
+    let mut people = vec![("n", service.reports_1h.into())];
+    people.extend(usual.map(|usual| ("usual", usual.round().into())));
+    let people_key = if usual.is_some() { "measured-people-value" } else { "measured-people-only" };
     let mut probes: Vec<_> = service.probes.iter().collect();
     probes.sort_by_key(|probe| probe.ok);
     let failed = service.probes.iter().filter(|probe| !probe.ok).count();
@@ -266,7 +289,7 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
             dl class="pair" {
                 div {
                     dt { (texts.get("measured-people")) }
-                    dd { (texts.with("measured-people-value", &[("n", service.reports_1h.into()), ("usual", usual.round().into())])) }
+                    dd { (texts.with(people_key, &people)) }
                 }
                 div {
                     dt { (texts.get("measured-machines")) }
@@ -360,14 +383,15 @@ fn shown_comments<'a>(context: &PageContext<'a>) -> Vec<(&'a Comment, Markup)> {
 
 fn follow(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> Markup {
     let id = service.id.as_str();
+    let feed = |path: &str| address::feed_in(path, Some(id), context.language);
     html! {
         section class="card" aria-labelledby="h-follow" {
             h2 id="h-follow" { (texts.get("follow-title")) }
             p { (texts.get("follow-about")) }
             p class="links" {
                 a class="button" href=(context.links().to(address::SUBSCRIBE)) { (texts.get("follow-open")) }
-                a href=(address::feed_of(address::ATOM, id)) { "Atom" }
-                a href=(address::feed_of(address::RSS, id)) { "RSS" }
+                a href=(feed(address::ATOM)) { "Atom" }
+                a href=(feed(address::RSS)) { "RSS" }
                 a href={ (address::API_SERVICES) "/" (id) } { "JSON" }
                 a href=(address::badge(id)) { (texts.get("follow-badge")) }
             }
