@@ -168,7 +168,7 @@ impl Default for SubscriptionLimits {
 pub struct SnapshotConfig {
     /// The Ed25519 seed, 32 bytes in hexadecimal; made on first use.
     pub key_file: PathBuf,
-    /// Seconds between snapshots when nothing changes, 10 to 600.
+    /// Seconds between snapshots when nothing changes, 10 to 90: a snapshot is grey after 150.
     #[serde(default = "snapshot_interval")]
     pub interval_s: u32,
     /// Where they go.

@@ -91,8 +91,9 @@ impl Publisher {
 
     /// Takes note of a new board: enqueues what is to be told, signs a snapshot if it is time or something changed, and
     /// hands it to the targets. Sends nothing itself and is quick. Call it with every board, also if nothing changed.
+    /// Announced is what stands on the board; `transitions` only say that a snapshot is worth signing at once.
     pub fn note(&self, board: &Board, transitions: &[Transition], now: i64) -> Result<(), StoreError> {
-        let mut topics = topic::of_board(board, transitions, self.shared.announcer.base_url(), now);
+        let mut topics = topic::of_board(board, self.shared.announcer.base_url(), now);
         topics.extend(self.shared.peers.iter().flat_map(PeerWatch::topics));
         let reconciled = self.shared.announcer.reconcile(&topics, now);
         *lock(&self.shared.topics) = topics;

@@ -15,7 +15,9 @@ use std::time::Duration;
 use mbolo_pulse::IncidentState;
 use mbolo_pulse::board::Health;
 use mbolo_pulse_publish::announcements::{SIGNATURE_HEADER, sign_webhook};
-use mbolo_pulse_publish::{EmailRequest, Language, PublishConfig, Publisher, SubscribeError, WebhookRequest};
+use mbolo_pulse_publish::{
+    EmailRequest, Language, PublishConfig, Publisher, SubscribeError, SubscriptionKind, WebhookRequest,
+};
 use receivers::{Fault, HttpReceiver, SmtpReceiver};
 use serde_json::json;
 
@@ -284,6 +286,61 @@ fn mail_comes_only_after_its_owner_said_yes_and_ends_with_one_click() {
     publisher.deliver(T0 + 4000).unwrap();
     assert_eq!(smtp.letters().len(), 2);
     assert!(matches!(publisher.confirm(&token, T0 + 4000), Err(SubscribeError::UnknownToken)));
+}
+
+#[test]
+fn who_has_confirmed_and_asks_again_changes_what_they_get_by_the_link_of_a_letter() {
+    let directory = directory();
+    let smtp = SmtpReceiver::start();
+    let publisher = open(
+        directory.path(),
+        config(&format!(
+            "[email]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"Pulse <pulse@example.org>\"",
+            smtp.port
+        )),
+    );
+    let request = |services: &[&str], language| EmailRequest {
+        address: "ada@example.org".to_owned(),
+        services: services.iter().map(ToString::to_string).collect(),
+        countries: Vec::new(),
+        language,
+    };
+    let token = || {
+        let body = smtp.letters().pop().unwrap().body();
+        body.split("/subscribe/confirm?token=").nth(1).unwrap().split(['\r', '\n']).next().unwrap().to_owned()
+    };
+    publisher.subscribe_email(&request(&["whatsapp"], Language::En), T0).unwrap();
+    publisher.deliver(T0).unwrap();
+    publisher.confirm(&token(), T0 + 10).unwrap();
+
+    publisher.subscribe_email(&request(&["signal"], Language::Fr), T0 + 4000).unwrap();
+    publisher.deliver(T0 + 4000).unwrap();
+    assert_eq!(smtp.letters().len(), 2, "the letter that asks about the change");
+    let mine = || publisher.subscriptions(SubscriptionKind::Email, 10).unwrap().remove(0);
+    assert_eq!(mine().services, ["whatsapp"], "nothing changes before the owner says so");
+    let change = token();
+    let changed = publisher.confirm(&change, T0 + 4100).unwrap();
+    assert_eq!((changed.services.as_slice(), changed.language.as_str()), (&["signal".to_owned()][..], "fr"));
+
+    // A newer letter takes the older one's place, and none is good for ever.
+    publisher.subscribe_email(&request(&[], Language::En), T0 + 8000).unwrap();
+    publisher.deliver(T0 + 8000).unwrap();
+    assert!(matches!(publisher.confirm(&change, T0 + 8100), Err(SubscribeError::UnknownToken)));
+    assert!(matches!(publisher.confirm(&token(), T0 + 8000 + 3 * 86_400), Err(SubscribeError::UnknownToken)));
+    assert_eq!(mine().services, ["signal"]);
+}
+
+#[test]
+fn what_is_not_on_the_board_is_not_announced() {
+    let directory = directory();
+    let receiver = HttpReceiver::start();
+    let publisher = open(directory.path(), hook(&receiver.url));
+    let mut board = samples::gabon();
+    let withheld = board.incidents.remove(0).incident;
+    let transition = mbolo_pulse::Transition { at: mbolo_pulse::Minute::of_unix(T0), incident: withheld };
+    publisher.note(&board, &[transition], T0).unwrap();
+    assert_eq!(publisher.deliver(T0).unwrap(), 0);
+    assert!(receiver.seen().is_empty());
 }
 
 #[test]

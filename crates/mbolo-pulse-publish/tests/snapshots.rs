@@ -45,6 +45,15 @@ fn no_log_shows_a_secret_of_the_configuration() {
     assert!(!format!("{config:?}").contains("hush"));
 }
 
+#[test]
+fn snapshots_come_before_the_last_one_turns_grey() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut slow = config(directory.path(), "");
+    slow.snapshots.as_mut().unwrap().interval_s = 120;
+    let refused = Publisher::open(&directory.path().join("publish.sqlite"), slow).err().unwrap().to_string();
+    assert!(refused.contains("interval_s: must be 10 to 90"), "{refused}");
+}
+
 fn directory_target(path: &Path) -> String {
     format!("[[snapshots.target]]\nkind = \"directory\"\nname = \"here\"\npath = \"{}\"\n", path.display())
 }

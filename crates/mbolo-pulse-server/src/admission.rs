@@ -5,19 +5,25 @@
 //!   grows with its logarithm. Far above that it is refused.
 //! * One network may not outweigh all others: beyond `free` reports in ten minutes, its share of a service's weight is
 //!   bounded.
-//! * A client's attempts count up to a bound a minute, and a neighbourhood's too.
+//! * A client's attempts count up to a bound a minute, and a neighbourhood's too. Beacons cost nothing to send, so beyond a
+//!   little a neighbourhood's attempts are also bounded to a share of the service's.
+//! * Comments, which a person has to read, and subscriptions, which send letters, are taken from one neighbourhood a few
+//!   times an hour; letters are bounded in all.
 //!
-//! All of it is kept in slices of time under keyed hashes, in memory, bounded; the oldest slice goes first.
+//! All of it is kept in slices of time under keyed hashes, in memory, bounded. The keys change daily (see `edge`), so a
+//! sender may be heard twice around midnight.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use mbolo_pulse::{Asn, Country, ServiceId};
 
 use crate::config::Limits;
-use crate::edge::Sender;
+use crate::edge::{Place, Sender};
+use crate::slices::Slices;
+use crate::voices::{People, Voices};
 
-/// Entries of all slices of one memory; about 32 bytes each.
-const MOST_REMEMBERED: usize = 4_000_000;
+/// Failures of one service in an hour that one neighbourhood is believed without others: fewer than it takes for an alarm.
+const FAILURES_OF_ONE: f64 = 4.0;
 
 /// How a report came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +66,14 @@ pub struct Admission {
     services: Slices<u32>,
     beacon_senders: Slices<(u64, u32)>,
     beacon_minute: Slices<(u64, u32)>,
+    beacon_neighbourhoods: Slices<(u64, u32)>,
+    beacon_services: Slices<u32>,
+    failures_of_neighbourhoods: Slices<(u64, u32)>,
+    failures_of_services: Slices<u32>,
+    comments: Slices<u64>,
+    subscriptions: Slices<u64>,
+    letters: Slices<()>,
+    voices: Voices,
     names: HashMap<ServiceId, u32>,
 }
 
@@ -74,6 +88,14 @@ impl Admission {
             services: Slices::new(600),
             beacon_senders: Slices::new(period),
             beacon_minute: Slices::new(60),
+            beacon_neighbourhoods: Slices::new(600),
+            beacon_services: Slices::new(600),
+            failures_of_neighbourhoods: Slices::new(3_600),
+            failures_of_services: Slices::new(3_600),
+            comments: Slices::new(3_600),
+            subscriptions: Slices::new(3_600),
+            letters: Slices::new(86_400),
+            voices: Voices::default(),
             names: services.zip(0..).collect(),
             limits,
         }
@@ -99,6 +121,7 @@ impl Admission {
         self.neighbourhoods.add((sender.neighbourhood, service), 1.0, now);
         self.networks.add(network, weight, now);
         self.services.add(service, weight, now);
+        self.voices.reported(sender, service, now);
         Admitted::Counted(weight)
     }
 
@@ -139,68 +162,91 @@ impl Admission {
         let left_one = f64::from(self.limits.beacon_attempts_per_minute) - self.beacon_minute.sum(&one, now);
         let left_all =
             f64::from(self.limits.beacon_attempts_per_neighbourhood) - self.beacon_minute.sum(&all, now);
-        let counted = f64::from(attempts).min(left_one).min(left_all).max(0.0).floor();
+        let left_share = self.neighbourhoods_share(&all, service, now);
+        let counted = f64::from(attempts).min(left_one).min(left_all).min(left_share).max(0.0).floor();
         if counted < 1.0 {
             return AdmittedBeacon { attempts: 0, failures: 0, new_sender: false };
         }
         // Cutting keeps the share that failed.
         let failed = (f64::from(failures) * counted / f64::from(attempts)).round();
+        let believed = failed.min(self.failures_left(&all, service, now)).floor();
+        // An attempt whose failure is not believed is none, not one that worked.
+        let counted = counted - (failed - believed);
+        let failed = believed;
+        if counted < 1.0 {
+            return AdmittedBeacon { attempts: 0, failures: 0, new_sender: false };
+        }
+        self.failures_of_neighbourhoods.add(all, failed, now);
+        self.failures_of_services.add(service, failed, now);
         self.beacon_minute.add(one, counted, now);
         self.beacon_minute.add(all, counted, now);
+        self.beacon_neighbourhoods.add(all, counted, now);
+        self.beacon_services.add(service, counted, now);
+        self.voices.beaconed(sender, service, now);
         let new_sender = self.beacon_senders.sum(&one, now) == 0.0;
         self.beacon_senders.add(one, 1.0, now);
         AdmittedBeacon { attempts: counted as u32, failures: failed as u32, new_sender }
     }
-}
 
-/// Sums per key over a sliding period, in six slices.
-#[derive(Debug)]
-struct Slices<K> {
-    period: i64,
-    slices: VecDeque<(i64, HashMap<K, f32>)>,
-    held: usize,
-}
-
-impl<K: std::hash::Hash + Eq> Slices<K> {
-    fn new(period: i64) -> Self {
-        Self { period: period.max(6), slices: VecDeque::new(), held: 0 }
+    /// The failures that a neighbourhood can still tell of: a few, and then half as many as all others have told of. A
+    /// machine that lies cannot make an outage, and a house that has lost its own way is none.
+    fn failures_left(&mut self, all: &(u64, u32), service: u32, now: i64) -> f64 {
+        let own = self.failures_of_neighbourhoods.sum(all, now);
+        let others = self.failures_of_services.sum(&service, now) - own;
+        (FAILURES_OF_ONE.max(others / 2.0) - own).max(0.0)
     }
 
-    fn forget_old(&mut self, now: i64) {
-        while let Some((started, slice)) = self.slices.front() {
-            // A slice goes when its youngest entry is old enough. What comes from later than now is from before a clock
-            // was set back, and goes as well.
-            let width = self.period / 6;
-            if started + width + self.period > now && *started <= now && self.held <= MOST_REMEMBERED {
-                break;
+    /// The attempts that a neighbourhood has left of its share of a service's.
+    fn neighbourhoods_share(&mut self, all: &(u64, u32), service: u32, now: i64) -> f64 {
+        let share = self.limits.beacon_neighbourhood_share * self.beacon_services.sum(&service, now);
+        let allowed = share.max(f64::from(self.limits.beacon_neighbourhood_free));
+        allowed - self.beacon_neighbourhoods.sum(all, now)
+    }
+
+    /// Whether a comment from here may wait for a moderator.
+    pub fn comment(&mut self, sender: &Sender, now: i64) -> bool {
+        let most = f64::from(self.limits.comments_per_hour);
+        within(&mut self.comments, sender.neighbourhood, most, now)
+    }
+
+    /// Whether somebody here may subscribe, by whichever way.
+    pub fn subscription(&mut self, sender: &Sender, now: i64) -> bool {
+        let most = f64::from(self.limits.subscriptions_per_hour);
+        within(&mut self.subscriptions, sender.neighbourhood, most, now)
+    }
+
+    /// Whether one more letter may ask an address for its owner's word today.
+    pub fn letter(&mut self, now: i64) -> bool {
+        within(&mut self.letters, (), f64::from(self.limits.letters_per_day), now)
+    }
+
+    /// How many different people were heard of each service in each place in the last hour, at least; see [`Voices`].
+    pub fn people(&mut self, now: i64) -> BTreeMap<ServiceId, BTreeMap<Place, People>> {
+        let mut people = self.voices.people(now);
+        let mut named = BTreeMap::new();
+        // In no order, into a map that has one.
+        #[allow(clippy::iter_over_hash_type)]
+        for (name, number) in &self.names {
+            if let Some(places) = people.remove(number) {
+                named.insert(name.clone(), places);
             }
-            self.held -= slice.len();
-            self.slices.pop_front();
         }
+        named
     }
+}
 
-    fn sum(&mut self, key: &K, now: i64) -> f64 {
-        self.forget_old(now);
-        self.slices.iter().filter_map(|(_, slice)| slice.get(key)).map(|n| f64::from(*n)).sum()
+/// Adds one under a key unless there are `most` already.
+fn within<K: std::hash::Hash + Eq>(slices: &mut Slices<K>, key: K, most: f64, now: i64) -> bool {
+    let has_room = slices.sum(&key, now) < most;
+    if has_room {
+        slices.add(key, 1.0, now);
     }
-
-    fn add(&mut self, key: K, n: f64, now: i64) {
-        self.forget_old(now);
-        let started = now - now.rem_euclid(self.period / 6);
-        if self.slices.back().is_none_or(|(newest, _)| *newest != started) {
-            self.slices.push_back((started, HashMap::new()));
-        }
-        let Some((_, slice)) = self.slices.back_mut() else { return };
-        let before = slice.len();
-        *slice.entry(key).or_default() += n as f32;
-        self.held += slice.len() - before;
-    }
+    has_room
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::Place;
 
     const NOW: i64 = 1_700_000_000;
 
@@ -280,12 +326,59 @@ mod tests {
     fn a_client_that_boasts_is_cut_to_size_and_its_share_of_failures_stays() {
         let mut admission = admission();
         let liar = sender(1, 1, 16058);
-        let first = admission.beacon(&liar, &whatsapp(), 1_000_000, 500_000, NOW);
+        let first = admission.beacon(&liar, &whatsapp(), 1_000_000, 50_000, NOW);
         let most = Limits::default().beacon_attempts_per_minute;
-        assert_eq!(first, AdmittedBeacon { attempts: most, failures: most / 2, new_sender: true });
+        assert_eq!(first, AdmittedBeacon { attempts: most, failures: most / 20, new_sender: true });
         assert_eq!(admission.beacon(&liar, &whatsapp(), 10, 10, NOW).attempts, 0);
-        let later = admission.beacon(&liar, &whatsapp(), 10, 20, NOW + 120);
-        assert_eq!(later, AdmittedBeacon { attempts: 10, failures: 10, new_sender: false });
+        let later = admission.beacon(&liar, &whatsapp(), 10, 1, NOW + 1_200);
+        assert_eq!(later, AdmittedBeacon { attempts: 10, failures: 1, new_sender: false });
+    }
+
+    #[test]
+    fn the_failures_of_one_neighbourhood_make_no_outage_and_those_of_many_do() {
+        let mut admission = admission();
+        let mut failures_of = |reporter: u64, neighbourhood: u64, now: i64| -> u32 {
+            admission.beacon(&sender(reporter, neighbourhood, 1), &whatsapp(), 1, 1, now).failures
+        };
+        let alone: u32 = (0..600).map(|n| failures_of(n, 1, NOW + i64::try_from(n).unwrap())).sum();
+        assert_eq!(f64::from(alone), FAILURES_OF_ONE);
+        let outage = NOW + 7_200;
+        let many: u32 =
+            (0..600).map(|n| failures_of(n, n % 20, outage + i64::try_from(n / 60).unwrap() * 60)).sum();
+        assert!(many > 550, "{many} of 600");
+    }
+
+    #[test]
+    fn one_neighbourhood_does_not_outweigh_the_beacons_of_all_others() {
+        let mut admission = admission();
+        let mut attempts_of = |reporter: u64, neighbourhood: u64, now: i64| -> u32 {
+            admission.beacon(&sender(reporter, neighbourhood, 1), &whatsapp(), 60, 0, now).attempts
+        };
+        // A hundred machines of one /24, for ten minutes, while nobody else says anything.
+        let alone: u32 =
+            (0..1_000).map(|n| attempts_of(n, 1, NOW + i64::try_from(n / 100).unwrap() * 60)).sum();
+        assert_eq!(alone, Limits::default().beacon_neighbourhood_free);
+        // Where two hundred neighbourhoods speak, one has a twentieth of it, and a bound for each minute.
+        let later = NOW + 3_600;
+        let others: u32 = (0..200).map(|n| attempts_of(5_000 + n, 100 + n, later)).sum();
+        assert_eq!(others, 12_000);
+        let one: u32 =
+            (0..1_000).map(|n| attempts_of(n, 1, later + i64::try_from(n / 100).unwrap() * 60)).sum();
+        assert!((500..=700).contains(&one), "{one} of {others}");
+    }
+
+    #[test]
+    fn comments_and_subscriptions_of_one_neighbourhood_are_few_and_letters_are_bounded_in_all() {
+        let mut admission = admission();
+        let limits = Limits::default();
+        let comments = (0..10).filter(|n| admission.comment(&sender(*n, 1, 1), NOW)).count();
+        assert_eq!(comments, limits.comments_per_hour as usize);
+        assert!(admission.comment(&sender(1, 2, 1), NOW), "others are still heard");
+        let subscriptions = (0..10).filter(|n| admission.subscription(&sender(*n, 1, 1), NOW)).count();
+        assert_eq!(subscriptions, limits.subscriptions_per_hour as usize);
+        assert!(admission.subscription(&sender(1, 1, 1), NOW + 2 * 3_600));
+        assert_eq!((0..1_000).filter(|_| admission.letter(NOW)).count(), limits.letters_per_day as usize);
+        assert!(admission.letter(NOW + 2 * 86_400));
     }
 
     #[test]

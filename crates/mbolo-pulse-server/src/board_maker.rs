@@ -1,7 +1,8 @@
 //! Makes the board: everything that may be said in public, and nothing else.
 //!
 //! Privacy is decided here and nowhere behind it: a country is public from 5 reporters, a network from 20, and an
-//! incident that rests on reports alone has to pass the same bar. Health follows from incidents, never from a chart.
+//! incident that rests on reports alone has to pass the same bar. Health follows from incidents, never from a chart; and
+//! without an incident a thing is up only if it was measured lately, for reports measure nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use crate::config::{Config, ServiceConfig};
 use crate::edge::Place;
 use crate::recent::{BIN_MINUTES, BINS, Recent, Tally};
 use crate::store::Watch;
+use crate::voices::People;
 
 /// A country's numbers are public from this many reporters.
 pub const COUNTRY_FROM: u32 = 5;
@@ -24,8 +26,11 @@ pub const NETWORK_FROM: u32 = 20;
 /// Days of history on a board, and how long resolved incidents stay on it.
 const HISTORY_DAYS: u32 = 90;
 
-/// Incidents on a board.
-const MOST_INCIDENTS: usize = 200;
+/// Incidents on a board that are over. Open ones are all there: what is not on the board is told to nobody.
+const MOST_RESOLVED: usize = 200;
+
+/// What was measured longer ago than this says nothing of now, minutes.
+const MEASURED_LATELY: u32 = 15;
 
 /// Places of one kind of one service on a board.
 const MOST_PLACES: usize = 300;
@@ -51,6 +56,12 @@ pub struct Ingredients<'a> {
     pub watches: &'a [Watch],
     /// What agents measured last, per service.
     pub probes: &'a BTreeMap<ServiceId, Vec<ProbeRow>>,
+    /// How many people were heard, at least, where that bounds what may be public; a played day has no strangers in it.
+    pub people: Option<&'a BTreeMap<ServiceId, BTreeMap<Place, People>>>,
+    /// Incidents with the scopes that people were told of: what was public once stays so until its end.
+    pub told: &'a BTreeSet<Told>,
+    /// Minutes are given to the detector. While none is, nothing is known to be up.
+    pub is_judging: bool,
     /// See [`Board::limits`].
     pub limits: Vec<String>,
     /// See [`Board::seq`].
@@ -59,23 +70,27 @@ pub struct Ingredients<'a> {
     pub now: i64,
 }
 
+/// An incident's name and a scope that it had.
+pub type Told = (String, Scope);
+
 /// Makes a board.
 pub fn make(from: &Ingredients<'_>) -> Board {
     let minute = Minute::of_unix(from.now);
     let mut incidents: Vec<IncidentBoard> = from
         .incidents
         .values()
-        .filter(|one| is_recent(&one.incident, minute) && may_be_public(&one.incident))
+        .filter(|one| is_recent(&one.incident, minute))
+        .filter(|one| was_told(from, &one.incident) || may_be_public(from, &one.incident))
         .cloned()
         .collect();
     incidents.sort_by_key(|one| {
-        let is_over = one.incident.state == IncidentState::Resolved;
-        (is_over, std::cmp::Reverse(one.incident.started_at), one.incident.id.clone())
+        let incident = &one.incident;
+        (is_over(incident), std::cmp::Reverse(incident.started_at), incident.id.clone())
     });
     let record = record(&incidents);
     let services =
         from.config.services.iter().map(|service| service_board(from, service, &incidents, minute)).collect();
-    incidents.truncate(MOST_INCIDENTS);
+    cut_resolved(&mut incidents);
     Board {
         seq: from.seq,
         generated_at: from.now,
@@ -88,24 +103,70 @@ pub fn make(from: &Ingredients<'_>) -> Board {
     }
 }
 
+fn is_over(incident: &Incident) -> bool {
+    incident.state == IncidentState::Resolved
+}
+
 fn is_recent(incident: &Incident, now: Minute) -> bool {
-    incident.state != IncidentState::Resolved
-        || now.since(incident.resolved_at.unwrap_or(incident.started_at)) <= HISTORY_DAYS * 1_440
+    let ended = incident.resolved_at.unwrap_or(incident.started_at);
+    !is_over(incident) || now.since(ended) <= HISTORY_DAYS * 1_440
+}
+
+/// Leaves the newest of those that are over, by their end: what has just ended is still to be told.
+fn cut_resolved(incidents: &mut Vec<IncidentBoard>) {
+    let mut ends: Vec<Minute> = incidents
+        .iter()
+        .filter(|one| is_over(&one.incident))
+        .filter_map(|one| one.incident.resolved_at)
+        .collect();
+    ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
+    let Some(oldest) = ends.get(MOST_RESOLVED - 1).copied() else { return };
+    let mut left = MOST_RESOLVED;
+    incidents.retain(|one| {
+        let stays = !is_over(&one.incident)
+            || (left > 0 && one.incident.resolved_at.is_some_and(|end| end >= oldest));
+        left -= usize::from(stays && is_over(&one.incident));
+        stays
+    });
+}
+
+fn was_told(from: &Ingredients<'_>, incident: &Incident) -> bool {
+    from.told.contains(&(incident.id.0.clone(), incident.scope.clone()))
 }
 
 /// Whether enough people are behind what it rests on. Measurements by agents and cells are not people's reports.
-fn may_be_public(incident: &Incident) -> bool {
+fn may_be_public(from: &Ingredients<'_>, incident: &Incident) -> bool {
     let bar = match incident.scope {
-        Scope::World | Scope::Cell { .. } => 0,
+        Scope::World | Scope::Cell { .. } => return true,
         Scope::Country { .. } => COUNTRY_FROM,
         Scope::Asn { .. } => NETWORK_FROM,
     };
+    let heard = people_behind(from, incident);
+    let enough = |of: fn(&People) -> u32| heard.as_ref().is_none_or(|people| of(people) >= bar);
     incident.evidence.iter().any(|evidence| match evidence.signal {
         Signal::Probe | Signal::Official => true,
-        Signal::Reports | Signal::Beacon => evidence.observed >= f64::from(bar),
+        Signal::Reports => evidence.observed >= f64::from(bar) && enough(|people| people.reporters),
+        Signal::Beacon => evidence.observed >= f64::from(bar) && enough(|people| people.senders),
         // Silence is measured by what was there before.
         Signal::Heartbeat | Signal::Gauge => evidence.expected.max(evidence.observed) >= f64::from(bar),
-    }) || bar == 0
+    })
+}
+
+/// The people who were heard where an incident is, of the service that most were heard of.
+fn people_behind(from: &Ingredients<'_>, incident: &Incident) -> Option<People> {
+    let mut most = People::default();
+    for service in &incident.services {
+        let mut sum = People::default();
+        for (place, people) in from.people?.get(service).into_iter().flatten() {
+            if place.scope().is_some_and(|scope| incident.scope.contains(&scope)) {
+                sum.reporters = sum.reporters.saturating_add(people.reporters);
+                sum.senders = sum.senders.saturating_add(people.senders);
+            }
+        }
+        most.reporters = most.reporters.max(sum.reporters);
+        most.senders = most.senders.max(sum.senders);
+    }
+    Some(most)
 }
 
 fn record(incidents: &[IncidentBoard]) -> Record {
@@ -163,12 +224,12 @@ fn service_board(
     incidents: &[IncidentBoard],
     minute: Minute,
 ) -> ServiceBoard {
-    let (fresh, measured) = from.recent.fresh(&service.id);
+    let measured = from.recent.measured(&service.id);
     let places = places(from, service, incidents, minute);
     let (countries, networks) =
         places.into_iter().partition(|place: &PlaceBoard| place.scope.level() == mbolo_pulse::Level::Country);
     let hour = from.recent.places(&service.id, Minute(minute.0.saturating_sub(60)));
-    let has_signal = measured.is_some_and(|at| minute.since(at) <= 15) || fresh.is_some();
+    let is_measured = from.is_judging && measured.is_some_and(|at| minute.since(at) <= MEASURED_LATELY);
     let worst = open_of(incidents, service)
         .filter(|incident| matches!(incident.scope, Scope::World | Scope::Cell { .. }))
         .map(|incident| match (&incident.scope, health_of(incident)) {
@@ -178,7 +239,7 @@ fn service_board(
         })
         .max()
         .unwrap_or(Health::Unknown);
-    let health = if worst == Health::Unknown && has_signal { Health::Up } else { worst };
+    let health = if worst == Health::Unknown && is_measured { Health::Up } else { worst };
     ServiceBoard {
         id: service.id.clone(),
         name: service.name.clone(),
@@ -187,7 +248,7 @@ fn service_board(
         health,
         learning: from.detector.is_learning(&service.id),
         // The newest minute is over, or being counted.
-        fresh_at: fresh.map(|at| (at.unix() + 59).min(from.now)),
+        fresh_at: measured.map(|at| (at.unix() + 59).min(from.now)),
         reports_1h: hour.values().map(|tally| tally.reports).fold(0, u32::saturating_add),
         problems: service.problems.clone(),
         problem_counts: from.recent.problems(&service.id, minute),
@@ -212,7 +273,7 @@ fn series(from: &Ingredients<'_>, service: &ServiceConfig, minute: Minute) -> Ve
             let per_bin = f64::from(BIN_MINUTES);
             SeriesBin {
                 minute: begin,
-                reports: watched.then_some(tally.weight),
+                reports: watched.then_some(f64::from(tally.reports)),
                 expected: usual.map(|usual| usual.mean * per_bin),
                 // Minutes are noisy each for itself: the spread of a sum grows with the root.
                 expected_high: usual
@@ -257,11 +318,19 @@ fn places(
     for (place, tally) in from.recent.places(&service.id, Minute(minute.0.saturating_sub(60))) {
         each(&place, &|known| merge(&mut known.hour, &tally));
     }
-    for (place, tally) in from.recent.places(&service.id, Minute(minute.0.saturating_sub(15))) {
+    let lately = Minute(minute.0.saturating_sub(MEASURED_LATELY));
+    for (place, tally) in from.recent.places(&service.id, lately) {
         each(&place, &|known| merge(&mut known.quarter, &tally));
     }
     for (place, (reporters, senders)) in from.recent.people(&service.id, minute) {
+        let heard = from.people.map(|people| {
+            people.get(&service.id).and_then(|places| places.get(&place)).copied().unwrap_or_default()
+        });
         each(&place, &|known| {
+            let (reporters, senders) = match heard {
+                Some(heard) => (reporters.min(heard.reporters), senders.min(heard.senders)),
+                None => (reporters, senders),
+            };
             known.reporters = known.reporters.saturating_add(reporters);
             known.senders = known.senders.saturating_add(senders);
         });
@@ -279,8 +348,10 @@ fn places(
         }
     }
     let agents = agent_places(from);
-    let mut boards: Vec<PlaceBoard> =
-        known.into_iter().filter_map(|(scope, known)| place_board(scope, &known, &open, &agents)).collect();
+    let mut boards: Vec<PlaceBoard> = known
+        .into_iter()
+        .filter_map(|(scope, known)| place_board(scope, &known, &open, &agents, from.is_judging))
+        .collect();
     boards.sort_by_key(|place| (std::cmp::Reverse(place.health), std::cmp::Reverse(place.reports_1h)));
     let mut kept: BTreeMap<mbolo_pulse::Level, usize> = BTreeMap::new();
     boards.retain(|place| {
@@ -315,6 +386,7 @@ fn place_board(
     known: &Known,
     open: &[&Incident],
     agents: &BTreeSet<Scope>,
+    is_judging: bool,
 ) -> Option<PlaceBoard> {
     let bar = if matches!(scope, Scope::Asn { .. }) { NETWORK_FROM } else { COUNTRY_FROM };
     let from_incidents = open
@@ -326,8 +398,9 @@ fn place_board(
     let enough_reports = known.reporters >= bar;
     let enough_measured = known.senders >= bar || agents.contains(&scope);
     let says_something = enough_reports || enough_measured || known.networks_measured > 0;
+    let is_measured = (enough_measured && known.quarter.measured) || known.networks_measured > 0;
     let health = match from_incidents {
-        Health::Unknown if says_something => Health::Up,
+        Health::Unknown if is_measured && is_judging => Health::Up,
         health => health,
     };
     let has_own_incident = open.iter().any(|incident| incident.scope == scope);
@@ -354,7 +427,8 @@ fn history(from: &Ingredients<'_>, service: &ServiceConfig, incidents: &[Inciden
             if !was_watched(from.watches, begin, end) {
                 return DayBoard { day, health: Health::Unknown, down_minutes: 0 };
             }
-            let mut health = Health::Up;
+            let is_measured = from.recent.is_measured_on(&service.id, begin.0 / 1_440);
+            let mut health = if is_measured { Health::Up } else { Health::Unknown };
             let mut down_minutes = 0;
             for one in incidents.iter().filter(|one| !one.false_alarm) {
                 let incident = &one.incident;
@@ -373,47 +447,15 @@ fn history(from: &Ingredients<'_>, service: &ServiceConfig, incidents: &[Inciden
         .collect()
 }
 
-/// The worst an incident was, over or not.
+/// The worst an incident was, over or not; `Unknown` if it makes nothing worse.
 fn worst_of(incident: &Incident) -> Health {
     match (incident.confirmed_at, incident.state) {
         (Some(_), _) if incident.impact.is_some_and(|impact| impact < DOWN_FROM) => Health::Degraded,
         (Some(_), _) => Health::Down,
-        (None, IncidentState::Suspected) => Health::Up,
+        (None, IncidentState::Suspected) => Health::Unknown,
         (None, _) if incident.kind == IncidentKind::ReportsOnly => Health::Reported,
         (None, IncidentState::Reported) => Health::Reported,
-        (None, _) => Health::Up,
-    }
-}
-
-/// The verdict for somebody in a place: `service`, `blocked_here`, `country`, `your_isp`, `none` or `unknown`.
-pub fn verdict(board: &Board, service: &ServiceBoard, place: Place, now: i64) -> &'static str {
-    if board.is_stale(now) {
-        return "unknown";
-    }
-    let here = place.scope();
-    let concerned = board.open().filter(|one| {
-        let incident = &one.incident;
-        !one.false_alarm
-            && incident.services.contains(&service.id)
-            && matches!(incident.state, IncidentState::Confirmed | IncidentState::Recovering)
-            && (incident.scope == Scope::World
-                || here.as_ref().is_some_and(|here| incident.scope.contains(here)))
-    });
-    let mut widest: Option<&Incident> = None;
-    for one in concerned {
-        if widest.is_none_or(|known| one.incident.scope.level() < known.scope.level()) {
-            widest = Some(&one.incident);
-        }
-    }
-    match widest {
-        Some(incident) => match (&incident.scope, incident.kind) {
-            (_, IncidentKind::Blocked) => "blocked_here",
-            (Scope::Country { .. }, IncidentKind::Connectivity) => "country",
-            (Scope::Asn { .. }, _) => "your_isp",
-            (_, _) => "service",
-        },
-        None if service.health == Health::Up => "none",
-        None => "unknown",
+        (None, _) => Health::Unknown,
     }
 }
 
@@ -423,135 +465,4 @@ pub fn network_text(asn: Asn) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use mbolo_pulse::{Count, Country, DetectorConfig, Evidence, IncidentId};
-
-    use super::*;
-
-    const NOW: i64 = 1_689_797_400;
-
-    fn gabon() -> Country {
-        Country::new("GA").unwrap()
-    }
-
-    fn whatsapp() -> ServiceId {
-        ServiceId::new("whatsapp").unwrap()
-    }
-
-    fn reports(minutes_ago: u32, n: u32) -> Count {
-        Count {
-            minute: Minute(Minute::of_unix(NOW).0 - minutes_ago),
-            service: whatsapp(),
-            cc: gabon(),
-            asn: Asn(16_058),
-            signal: Signal::Reports,
-            problem: None,
-            cell: None,
-            n,
-            weight: None,
-            attempts: 0,
-            failures: 0,
-        }
-    }
-
-    fn incident(scope: Scope, signal: Signal, observed: f64) -> IncidentBoard {
-        let started_at = Minute(Minute::of_unix(NOW).0 - 30);
-        IncidentBoard {
-            incident: Incident {
-                id: IncidentId(format!("whatsapp-{scope}")),
-                services: vec![whatsapp()],
-                kind: IncidentKind::Service,
-                scope,
-                scope_uncertain: false,
-                state: IncidentState::Confirmed,
-                started_at,
-                detected_at: started_at.plus(2),
-                confirmed_at: Some(started_at.plus(4)),
-                resolved_at: None,
-                impact: Some(0.9),
-                evidence: vec![Evidence { signal, observed, expected: 1.0, llr: 30.0, window: 5 }],
-            },
-            acknowledged_at: None,
-            cause: None,
-            updates: Vec::new(),
-            false_alarm: false,
-        }
-    }
-
-    fn board(counts: &[Count], incidents: Vec<IncidentBoard>) -> Board {
-        let mut recent = Recent::default();
-        counts.iter().for_each(|count| recent.push(count, Minute::of_unix(NOW)));
-        let now = Minute::of_unix(NOW);
-        make(&Ingredients {
-            config: &Config::default(),
-            detector: &Detector::new(DetectorConfig::default()),
-            recent: &recent,
-            incidents: &incidents.into_iter().map(|one| (one.incident.id.0.clone(), one)).collect(),
-            watches: &[Watch { from: Minute(now.0 - 2_000), until: now }],
-            probes: &BTreeMap::new(),
-            limits: Vec::new(),
-            seq: 1,
-            now: NOW,
-        })
-    }
-
-    #[test]
-    fn four_reporters_of_a_country_stay_private_and_five_do_not() {
-        let four = board(&[reports(3, 4)], Vec::new());
-        let service = four.service("whatsapp").unwrap();
-        assert!(service.countries.is_empty() && service.networks.is_empty());
-        assert_eq!(service.reports_1h, 4, "the world has no threshold");
-        let five = board(&[reports(3, 5)], Vec::new());
-        assert_eq!(five.service("whatsapp").unwrap().countries[0].reports_1h, Some(5));
-        assert!(five.service("whatsapp").unwrap().networks.is_empty());
-        let twenty = board(&[reports(3, 20)], Vec::new());
-        assert_eq!(twenty.service("whatsapp").unwrap().networks[0].reports_1h, Some(20));
-    }
-
-    #[test]
-    fn an_incident_that_rests_on_few_people_is_not_told() {
-        let network = Scope::Asn { cc: gabon(), asn: Asn(16_058) };
-        assert!(board(&[], vec![incident(network.clone(), Signal::Reports, 19.0)]).incidents.is_empty());
-        assert_eq!(board(&[], vec![incident(network.clone(), Signal::Reports, 20.0)]).incidents.len(), 1);
-        assert_eq!(board(&[], vec![incident(network, Signal::Probe, 3.0)]).incidents.len(), 1);
-    }
-
-    #[test]
-    fn a_country_that_is_down_does_not_turn_the_world_red() {
-        let board =
-            board(&[reports(3, 20)], vec![incident(Scope::Country { cc: gabon() }, Signal::Probe, 9.0)]);
-        let service = board.service("whatsapp").unwrap();
-        assert_eq!(service.health, Health::Up);
-        assert_eq!(service.countries[0].health, Health::Down);
-        assert_eq!(service.networks[0].health, Health::Down, "what lies in it is down as well");
-        let in_gabon = Place { cc: gabon(), asn: Asn(16_058) };
-        assert_eq!(verdict(&board, service, in_gabon, NOW), "service");
-        assert_eq!(verdict(&board, service, Place::UNKNOWN, NOW), "none");
-        assert_eq!(verdict(&board, service, in_gabon, NOW + 1_000), "unknown");
-    }
-
-    #[test]
-    fn a_world_outage_turns_the_day_red_and_a_false_alarm_does_not() {
-        let outage = incident(Scope::World, Signal::Probe, 9.0);
-        let down = board(&[], vec![outage.clone()]);
-        let service = down.service("whatsapp").unwrap();
-        assert_eq!(service.health, Health::Down);
-        let today = service.history_90d.last().unwrap();
-        assert_eq!((today.day.as_str(), today.health, today.down_minutes), ("2023-07-19", Health::Down, 31));
-        assert_eq!(service.history_90d[0].health, Health::Unknown, "before the observatory watched");
-        assert_eq!(down.record.median_minutes_to_confirm, Some(4.0));
-        let wrong = board(&[], vec![IncidentBoard { false_alarm: true, ..outage }]);
-        assert_eq!(wrong.service("whatsapp").unwrap().health, Health::Unknown);
-        assert_eq!((wrong.record.confirmed_90d, wrong.record.false_alarms_90d), (1, 1));
-    }
-
-    #[test]
-    fn bins_that_nobody_watched_are_unknown_and_not_zero() {
-        let board = board(&[reports(3, 2)], Vec::new());
-        let series = &board.service("whatsapp").unwrap().series_24h;
-        assert_eq!(series.len(), 288);
-        assert_eq!(series[287].minute.0 - series[0].minute.0, 1_435);
-        assert!(series.iter().all(|bin| bin.reports.is_some()));
-        assert_eq!(series.iter().filter_map(|bin| bin.reports).sum::<f64>(), 2.0);
-    }
-}
+mod tests;

@@ -1,11 +1,14 @@
 //! The edge: where a request comes from, turned into a place at once.
 //!
-//! An address lives here for the length of one request. What leaves is a place (country, network) and two keyed hashes
-//! that forget with the process: one of the reporter, one of its neighbourhood (/24, /48). Neither is ever stored.
+//! An address lives here for the length of one request. What leaves is a place (country, network) and two keyed hashes:
+//! one of the reporter (the address, /64 of IPv6), one of its neighbourhood (/24, /48). Neither is ever stored, and the key
+//! is in memory only and another one every day, so that nobody can be followed from one day to the next.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, Mac};
 use mbolo_geo::{Geo, GeoError};
@@ -71,13 +74,35 @@ pub fn client_address(connection: IpAddr, forwarded: &[&str], trusted: &[Network
     let mut nearest = connection;
     let entries: Vec<&str> = forwarded.iter().flat_map(|header| header.split(',')).map(str::trim).collect();
     for entry in entries.iter().rev().take(16) {
-        match entry.parse::<IpAddr>() {
-            Ok(address) if ours(address) => nearest = address,
-            Ok(address) => return address,
-            Err(_) => break,
+        match forwarded_address(entry) {
+            Some(address) if ours(address) => nearest = address,
+            Some(address) => return address,
+            None => break,
         }
     }
     nearest
+}
+
+/// An entry of X-Forwarded-For; some proxies add the port, and brackets around an IPv6 address.
+fn forwarded_address(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
+    bare.parse().ok().or_else(|| entry.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
+}
+
+/// Whether an address belongs to a network of one's own: where a proxy would be.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// What shares a machine as far as anyone can tell: the address, or the /64 that an IPv6 host has for itself.
+pub fn machine(address: IpAddr) -> u128 {
+    let host_bits = if address.to_canonical().is_ipv4() { 0 } else { 64 };
+    wide(address) >> host_bits << host_bits
 }
 
 /// A place, `ZZ` and 0 where it is not known.
@@ -108,7 +133,7 @@ impl Place {
 pub struct Sender {
     /// Where it is.
     pub place: Place,
-    /// Keyed hash of address and browser; another one after a restart.
+    /// Keyed hash of the address or /64; another one every day. The browser's name is no part of it: a sender chooses it.
     pub reporter: u64,
     /// Keyed hash of the /24 or /48.
     pub neighbourhood: u64,
@@ -117,14 +142,29 @@ pub struct Sender {
 /// Turns addresses into senders.
 pub struct Edge {
     geo: Option<Geo>,
-    key: [u8; 32],
+    key: Mutex<DailyKey>,
     trusted: Vec<Network>,
+    /// The operator was told that a proxy is not trusted.
+    warned: AtomicBool,
+}
+
+/// A key and the day that it is for. Around midnight one person has two hashes: a report period that spans it may count
+/// twice, which is the price of not knowing who was here yesterday.
+#[derive(Debug)]
+struct DailyKey {
+    day: i64,
+    key: [u8; 32],
 }
 
 impl Edge {
     /// Opens the packed geo file, if there is one.
     pub fn new(geo: Option<&Path>, trusted: Vec<Network>) -> Result<Self, GeoError> {
-        Ok(Self { geo: geo.map(Geo::open).transpose()?, key: crate::work::random(), trusted })
+        Ok(Self {
+            geo: geo.map(Geo::open).transpose()?,
+            key: Mutex::new(DailyKey { day: 0, key: crate::work::random() }),
+            trusted,
+            warned: AtomicBool::new(false),
+        })
     }
 
     /// Without tables everything is counted for the world only.
@@ -132,14 +172,38 @@ impl Edge {
         self.geo.is_some()
     }
 
-    /// The sender of a request that came over `connection`.
-    pub fn sender(&self, connection: IpAddr, forwarded: &[&str], browser: &str) -> Sender {
+    /// The sender of a request that came over `connection` at Unix seconds `now`.
+    pub fn sender(&self, connection: IpAddr, forwarded: &[&str], now: i64) -> Sender {
+        self.warn_of_a_proxy(connection, forwarded);
         let address = client_address(connection, forwarded, &self.trusted);
+        let key = self.key_of(now.div_euclid(86_400));
         Sender {
             place: self.place(address),
-            reporter: self.hash(&[b"reporter", &wide(address).to_be_bytes(), browser.as_bytes()]),
-            neighbourhood: self.hash(&[b"neighbourhood", &neighbourhood(address).to_be_bytes()]),
+            reporter: hash(&key, &[b"reporter", &machine(address).to_be_bytes()]),
+            neighbourhood: hash(&key, &[b"neighbourhood", &neighbourhood(address).to_be_bytes()]),
         }
+    }
+
+    fn key_of(&self, day: i64) -> [u8; 32] {
+        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.day < day {
+            *held = DailyKey { day, key: crate::work::random() };
+        }
+        held.key
+    }
+
+    /// Behind a proxy that is not trusted everybody has its address, and is one neighbourhood.
+    fn warn_of_a_proxy(&self, connection: IpAddr, forwarded: &[&str]) {
+        if self.is_unknown_proxy(connection, forwarded) && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "requests come through a proxy that is not in trusted_proxies: everybody counts as one \
+                 neighbourhood; add the proxy's address to trusted_proxies"
+            );
+        }
+    }
+
+    fn is_unknown_proxy(&self, connection: IpAddr, forwarded: &[&str]) -> bool {
+        self.trusted.is_empty() && !forwarded.is_empty() && is_private(connection)
     }
 
     fn place(&self, address: IpAddr) -> Place {
@@ -151,21 +215,16 @@ impl Edge {
     pub fn network_name(&self, asn: Asn) -> Option<String> {
         self.geo.as_ref()?.network_name(asn).map(str::to_owned)
     }
+}
 
-    /// Tells beacons apart, so that one that is sent again counts once.
-    pub fn beacon_hash(&self, sender: &Sender, batch: &str) -> u64 {
-        self.hash(&[b"beacon", &sender.neighbourhood.to_be_bytes(), batch.as_bytes()])
+fn hash(key: &[u8; 32], parts: &[&[u8]]) -> u64 {
+    let mut mac = <Hmac<Sha256>>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
     }
-
-    fn hash(&self, parts: &[&[u8]]) -> u64 {
-        let mut mac = <Hmac<Sha256>>::new_from_slice(&self.key).expect("HMAC takes keys of every length");
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        let bytes = mac.finalize().into_bytes();
-        u64::from_be_bytes(std::array::from_fn(|at| bytes[at]))
-    }
+    let bytes = mac.finalize().into_bytes();
+    u64::from_be_bytes(std::array::from_fn(|at| bytes[at]))
 }
 
 fn neighbourhood(address: IpAddr) -> u128 {
@@ -195,19 +254,55 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_a_proxy_may_carry_a_port() {
+        let trusted = [Network::from_str("10.0.0.0/8").unwrap()];
+        for (entry, expected) in [
+            ("198.51.100.7:1234", "198.51.100.7"),
+            ("[2001:db8::7]:1234", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("198.51.100.7, 10.0.0.2:80", "198.51.100.7"),
+        ] {
+            assert_eq!(client_address(address("10.0.0.1"), &[entry], &trusted), address(expected), "{entry}");
+        }
+    }
+
+    const NOW: i64 = 1_700_000_000;
+
+    #[test]
     fn neighbours_share_a_hash_and_reporters_do_not() {
         let edge = Edge::new(None, Vec::new()).unwrap();
-        let one = edge.sender(address("192.0.2.1"), &[], "a");
-        let two = edge.sender(address("192.0.2.200"), &[], "a");
-        let three = edge.sender(address("192.0.3.1"), &[], "a");
+        let sender = |text: &str| edge.sender(address(text), &[], NOW);
+        let (one, two, three) = (sender("192.0.2.1"), sender("192.0.2.200"), sender("192.0.3.1"));
         assert_eq!(one.neighbourhood, two.neighbourhood);
         assert_ne!(one.reporter, two.reporter);
         assert_ne!(one.neighbourhood, three.neighbourhood);
-        assert_eq!(
-            edge.sender(address("2001:db8:1:1::1"), &[], "a").neighbourhood,
-            edge.sender(address("2001:db8:1:ffff::9"), &[], "b").neighbourhood
-        );
+        let (six, six_again) = (sender("2001:db8:1:1::1"), sender("2001:db8:1:1:ffff::9"));
+        assert_eq!(six.reporter, six_again.reporter, "a host has a /64 of addresses");
+        let beside = sender("2001:db8:1:ffff::9");
+        assert_eq!((six.neighbourhood, six.reporter == beside.reporter), (beside.neighbourhood, false));
         assert_eq!(one.place, Place::UNKNOWN);
+    }
+
+    #[test]
+    fn a_sender_is_another_one_tomorrow() {
+        let edge = Edge::new(None, Vec::new()).unwrap();
+        let on = |now| edge.sender(address("192.0.2.1"), &[], now);
+        let today = on(NOW);
+        assert_eq!(on(NOW + 60), today);
+        let tomorrow = on(NOW + 86_400);
+        assert_ne!((tomorrow.reporter, tomorrow.neighbourhood), (today.reporter, today.neighbourhood));
+        assert_ne!(on(NOW).reporter, today.reporter, "the key of yesterday is gone");
+    }
+
+    #[test]
+    fn a_proxy_that_nobody_configured_is_noticed() {
+        let edge = Edge::new(None, Vec::new()).unwrap();
+        assert!(edge.is_unknown_proxy(address("127.0.0.1"), &["198.51.100.7"]));
+        assert!(edge.is_unknown_proxy(address("::ffff:172.16.0.1"), &["198.51.100.7"]));
+        assert!(!edge.is_unknown_proxy(address("127.0.0.1"), &[]));
+        assert!(!edge.is_unknown_proxy(address("203.0.113.9"), &["198.51.100.7"]), "a stranger's claim");
+        let trusting = Edge::new(None, vec![Network::from_str("127.0.0.1").unwrap()]).unwrap();
+        assert!(!trusting.is_unknown_proxy(address("127.0.0.1"), &["198.51.100.7"]));
     }
 
     #[test]

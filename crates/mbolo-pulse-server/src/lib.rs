@@ -22,9 +22,12 @@ mod metrics;
 mod official;
 mod published;
 mod recent;
+mod repeats;
 mod serve;
 mod shared;
+mod slices;
 mod store;
+mod voices;
 mod work;
 
 pub use config::{Config, ConfigError, Overrides};

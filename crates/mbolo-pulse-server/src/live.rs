@@ -15,12 +15,12 @@ use mbolo_pulse::{
     Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Transition,
 };
 
-use crate::board_maker::{Ingredients, make};
-use crate::recent::Recent;
-use crate::shared::Shared;
+use crate::board_maker::{Ingredients, Told, make};
+use crate::recent::{MOST_AHEAD, Recent};
+use crate::shared::{Shared, lock};
 use crate::store::{
-    IncidentRow, StoreError, Watch, closed_minute, each_count, first_minute, incidents, prune, save_board,
-    save_incident, save_watch, set_closed_minute, watches,
+    IncidentRow, StoreError, Watch, closed_minute, each_count, first_minute, incidents, measured_days, prune,
+    save_board, save_incident, save_measured_day, save_watch, set_closed_minute, watches,
 };
 
 /// Between two boards that only have newer numbers, real time.
@@ -110,7 +110,13 @@ pub struct Live {
     closed: Minute,
     /// What changed since the last board.
     news: Vec<Transition>,
+    /// Incidents that people were told of.
+    told: BTreeSet<Told>,
+    /// Days with measurements that the store knows.
+    saved_days: BTreeSet<(ServiceId, u32)>,
     seq: u64,
+    /// The last board was made while minutes were given to the detector.
+    made_judging: bool,
     /// The numbers are newer than the board.
     changed: bool,
     made_at: Option<Instant>,
@@ -137,7 +143,10 @@ impl Live {
             waiting: BTreeMap::new(),
             closed: Minute(0),
             news: Vec::new(),
+            told: told(&shared.published().board),
+            saved_days: BTreeSet::new(),
             seq: shared.published().board.seq,
+            made_judging: false,
             changed: true,
             made_at: None,
             names,
@@ -146,16 +155,32 @@ impl Live {
         // What was committed since the store was opened comes with the history.
         shared.store.take_fresh();
         live.replay(now)?;
+        live.read_measured_days(now)?;
+        live.refresh_open();
         live.close_forgotten(now);
         live.begin_watch(now);
+        live.shared.note_judged();
         Ok(live)
+    }
+
+    /// The minute to which the store says that the detector was given everything. One from far ahead of the clock comes
+    /// from a clock that was wrong: waiting for it would be blindness until then.
+    fn closed_before(&self, now: Minute) -> Result<Option<Minute>, StoreError> {
+        let before = self.shared.store.read(closed_minute)?;
+        if let Some(ahead) = before.filter(|before| before.since(now) > MOST_AHEAD) {
+            let (store, clock) = (ahead.rfc3339(), now.rfc3339());
+            tracing::warn!(store, clock, "the store is ahead of the clock; going on at the clock, check it");
+            self.shared.note_clock_jump();
+            return Ok(Some(now));
+        }
+        Ok(before)
     }
 
     /// Gives the detector the history, minute after minute, up to the one that is open now.
     fn replay(&mut self, now: Minute) -> Result<(), StoreError> {
         let shared = self.shared.clone();
-        let before = shared.store.read(closed_minute)?;
-        // A clock that was set back does not make the detector go back.
+        let before = self.closed_before(now)?;
+        // A clock that was set back a little does not make the detector go back.
         let end = before.map_or(now, |before| before.max(now));
         let Some(first) = shared.store.read(first_minute)? else {
             self.closed = end;
@@ -172,6 +197,9 @@ impl Live {
                 let Some(service) = self.names.get(&count.service).cloned() else { return };
                 let count = Count { service, ..count };
                 self.recent.push(&count, end);
+                if count.minute.since(end) > MOST_AHEAD {
+                    return;
+                }
                 if count.minute >= end {
                     self.waiting.entry(count.minute).or_default().push(count);
                     return;
@@ -191,6 +219,18 @@ impl Live {
         Ok(())
     }
 
+    /// What was measured on days before those whose counts were read.
+    fn read_measured_days(&mut self, now: Minute) -> Result<(), StoreError> {
+        let since = (now.0 / 1_440).saturating_sub(91);
+        for (service, day) in self.shared.store.read(|reader| measured_days(reader, since))? {
+            if let Some(service) = self.names.get(&service) {
+                self.recent.push_day(service, day);
+                self.saved_days.insert((service.clone(), day));
+            }
+        }
+        Ok(())
+    }
+
     /// An incident that is open in the store and that the detector does not know any more would stay open for ever.
     fn close_forgotten(&mut self, now: Minute) {
         let open: BTreeSet<String> = self.detector.open().map(|incident| incident.id.0.clone()).collect();
@@ -206,8 +246,10 @@ impl Live {
     }
 
     fn begin_watch(&mut self, now: Minute) {
+        // What was watched under a clock that ran ahead was some other time.
+        self.watches.retain(|watch| watch.from <= now);
         match self.watches.last_mut() {
-            Some(last) if now.since(last.until) <= SMALL_GAP => last.until = last.until.max(now),
+            Some(last) if now.since(last.until) <= SMALL_GAP => last.until = now,
             _ => self.watches.push(Watch { from: now, until: now }),
         }
     }
@@ -237,7 +279,8 @@ impl Live {
             closed_any = true;
         }
         let made_lately = self.made_at.is_some_and(|at| at.elapsed() < self.between_boards());
-        if closed_any || !self.news.is_empty() || (self.changed && !made_lately) {
+        let is_otherwise = self.shared.is_judging() != self.made_judging;
+        if closed_any || is_otherwise || !self.news.is_empty() || (self.changed && !made_lately) {
             self.save(closed_any);
             self.make_board();
         }
@@ -278,6 +321,8 @@ impl Live {
         for transition in self.detector.advance(self.closed) {
             self.take(transition);
         }
+        self.refresh_open();
+        self.shared.note_judged();
         self.recent.forget(self.closed);
         if let Some(watch) = self.watches.last_mut() {
             watch.until = self.closed;
@@ -306,6 +351,28 @@ impl Live {
         self.news.push(transition);
     }
 
+    /// Numbers of open incidents change every minute without a transition: how much fails, and by what it is seen.
+    fn refresh_open(&mut self) {
+        for incident in self.detector.open() {
+            let Some(row) = self.incidents.get_mut(&incident.id.0) else { continue };
+            let known = &mut row.incident;
+            let is_same = known.impact == incident.impact
+                && known.evidence == incident.evidence
+                && known.services == incident.services
+                && known.kind == incident.kind
+                && known.scope_uncertain == incident.scope_uncertain;
+            if is_same || known.state == IncidentState::Resolved {
+                continue;
+            }
+            known.impact = incident.impact;
+            known.evidence.clone_from(&incident.evidence);
+            known.services.clone_from(&incident.services);
+            known.kind = incident.kind;
+            known.scope_uncertain = incident.scope_uncertain;
+            self.unsaved.insert(incident.id.0.clone());
+        }
+    }
+
     /// The service's own word, while an incident is open, is when it was acknowledged.
     fn acknowledge(&mut self, minute: Minute) {
         for (id, row) in &mut self.incidents {
@@ -331,6 +398,8 @@ impl Live {
         let closed = self.closed;
         let keep = Minute(closed.0.saturating_sub(self.shared.config.keep_days.saturating_mul(1_440)));
         let batches = Minute(closed.0.saturating_sub(LATE_MINUTES + 60));
+        let days = self.unsaved_days();
+        let saving = days.clone();
         let saved = self.shared.store.change_and_wait(move |transaction| {
             for row in &rows {
                 save_incident(transaction, row)?;
@@ -338,18 +407,35 @@ impl Live {
             if let Some(watch) = watch {
                 save_watch(transaction, watch)?;
             }
+            for (service, day) in &saving {
+                save_measured_day(transaction, service, *day)?;
+            }
             prune(transaction, keep, batches)?;
             set_closed_minute(transaction, closed)
         });
         match saved {
-            Ok(()) => self.unsaved.clear(),
+            Ok(()) => {
+                self.unsaved.clear();
+                self.saved_days.extend(days);
+            }
             Err(error) => tracing::warn!(%error, "the state of this minute is not kept; tried again"),
         }
+    }
+
+    fn unsaved_days(&self) -> Vec<(ServiceId, u32)> {
+        let services = self.shared.config.services.iter().map(|service| &service.id);
+        services
+            .flat_map(|id| self.recent.measured_days(id).map(|day| (id.clone(), day)))
+            .filter(|measured| !self.saved_days.contains(measured))
+            .collect()
     }
 
     fn make_board(&mut self) {
         self.seq += 1;
         let now = self.shared.clock.now();
+        let is_judging = self.shared.is_judging();
+        let is_played = self.shared.clock.is_played();
+        let people = (!is_played).then(|| lock(&self.shared.admission).people(now));
         let mut board = make(&Ingredients {
             config: &self.shared.config,
             detector: &self.detector,
@@ -357,15 +443,21 @@ impl Live {
             incidents: &self.incidents,
             watches: &self.watches,
             probes: &self.shared.probe_rows(),
+            people: people.as_ref(),
+            told: &self.told,
+            is_judging,
             limits: self.shared.limits(),
             seq: self.seq,
             now,
         });
-        if self.shared.clock.is_played() {
+        if is_played {
             // A day that is played is not compared with the visitor's clock.
             board.valid_until = i64::from(u32::MAX);
         }
-        let news = std::mem::take(&mut self.news);
+        self.told = told(&board);
+        let mut news = std::mem::take(&mut self.news);
+        // What may not be public is no news to anybody.
+        news.retain(|transition| board.incident(&transition.incident.id).is_some());
         if let Some(publisher) = &self.shared.publisher
             && let Err(error) = publisher.note(&board, &news, now)
         {
@@ -378,6 +470,7 @@ impl Live {
         self.shared.publish(board);
         self.shared.metrics.boards.add(1);
         self.changed = false;
+        self.made_judging = is_judging;
         self.made_at = Some(Instant::now());
     }
 
@@ -424,6 +517,11 @@ fn new_row(transition: &Transition) -> IncidentRow {
         updates: Vec::new(),
         false_alarm: false,
     }
+}
+
+/// Incidents on a board, each with its scope.
+fn told(board: &Board) -> BTreeSet<Told> {
+    board.incidents.iter().map(|one| (one.incident.id.0.clone(), one.incident.scope.clone())).collect()
 }
 
 /// Every name that counts may have, with the name it has now.

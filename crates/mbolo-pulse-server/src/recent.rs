@@ -4,7 +4,7 @@
 //! are told from counts by a bound that errs towards silence: one reporter counts once in half an hour, so the larger
 //! of two half hours' counts is at most the number of people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_pulse::{Count, Minute, Problem, ServiceId, Signal};
 
@@ -24,6 +24,23 @@ const MOST_PLACES: usize = 20_000;
 
 /// A network with fewer live sockets than this is not said to be measured.
 const FEWEST_SOCKETS: f64 = 10.0;
+
+/// Minutes of a day.
+const DAY: u32 = 1_440;
+
+/// Days that are remembered as measured: a little more than the page shows.
+const KEPT_DAYS: u32 = 92;
+
+/// Counts may be this far ahead of the clock, minutes; beyond it they were written under a clock that was wrong.
+pub const MOST_AHEAD: u32 = 10;
+
+/// Whether a signal is a measurement. What people say and what the service says of itself is not.
+fn is_measurement(signal: Signal) -> bool {
+    match signal {
+        Signal::Beacon | Signal::Heartbeat | Signal::Gauge | Signal::Probe => true,
+        Signal::Reports | Signal::Official => false,
+    }
+}
 
 /// What was counted in one place, or everywhere, over some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -122,8 +139,9 @@ struct OfService {
     sockets: BTreeMap<Place, Sockets>,
     /// Sockets of the minute that is being added up: several cells may serve one network.
     adding: BTreeMap<Place, (Minute, f64)>,
-    fresh: Option<Minute>,
     measured: Option<Minute>,
+    /// Days, counted from 1970, with any measurement.
+    days: BTreeSet<u32>,
     official: Option<(Minute, bool)>,
 }
 
@@ -134,13 +152,34 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Takes a count in; `now` is the newest minute, and what is older than a day is not looked at.
+    /// Takes a count in; `now` is the newest minute. Of what is older than a day only the day is kept on which something
+    /// was measured; what is from ahead of the clock was written under a wrong one, and is not looked at.
     pub fn push(&mut self, count: &Count, now: Minute) {
-        if now.since(count.minute) > BINS * BIN_MINUTES {
+        if count.minute.since(now) > MOST_AHEAD {
             return;
         }
         let service = self.services.entry(count.service.clone()).or_default();
-        service.push(count, now);
+        if is_measurement(count.signal) {
+            service.days.insert(count.minute.0 / DAY);
+        }
+        if now.since(count.minute) <= BINS * BIN_MINUTES {
+            service.push(count, now);
+        }
+    }
+
+    /// Takes in that something was measured on a day, counted from 1970.
+    pub fn push_day(&mut self, service: &ServiceId, day: u32) {
+        self.services.entry(service.clone()).or_default().days.insert(day);
+    }
+
+    /// Days with any measurement of a service, counted from 1970.
+    pub fn measured_days(&self, service: &ServiceId) -> impl Iterator<Item = u32> {
+        self.services.get(service).into_iter().flat_map(|one| one.days.iter().copied())
+    }
+
+    /// Whether anything was measured of a service on a day, counted from 1970.
+    pub fn is_measured_on(&self, service: &ServiceId, day: u32) -> bool {
+        self.services.get(service).is_some_and(|one| one.days.contains(&day))
     }
 
     /// Drops what is too old for `now`.
@@ -151,6 +190,7 @@ impl Recent {
             service.bins = service.bins.split_off(&day);
             service.places = service.places.split_off(&detail);
             service.problems = service.problems.split_off(&detail);
+            service.days = service.days.split_off(&(now.0 / DAY).saturating_sub(KEPT_DAYS));
             service.sockets.retain(|_, sockets| now.since(sockets.minute) <= 7 * 1_440);
         }
     }
@@ -207,9 +247,9 @@ impl Recent {
             .collect()
     }
 
-    /// The newest minute of anything, and of a measurement.
-    pub fn fresh(&self, service: &ServiceId) -> (Option<Minute>, Option<Minute>) {
-        self.services.get(service).map_or((None, None), |one| (one.fresh, one.measured))
+    /// The newest minute in which anything was measured. What people report measures nothing.
+    pub fn measured(&self, service: &ServiceId) -> Option<Minute> {
+        self.services.get(service)?.measured
     }
 
     /// Since when the service has been admitting a fault, if its newest word is that.
@@ -223,7 +263,6 @@ impl OfService {
         let begin = Minute(count.minute.0 - count.minute.0 % BIN_MINUTES);
         let bin = self.bins.entry(begin).or_default();
         bin.tally.add(count);
-        self.fresh = self.fresh.max(Some(count.minute));
         match count.signal {
             Signal::Official => {
                 bin.official |= count.n > 0;
@@ -232,10 +271,10 @@ impl OfService {
                 }
                 return;
             }
-            Signal::Reports => {}
-            Signal::Beacon | Signal::Heartbeat | Signal::Gauge | Signal::Probe => {
+            _ if is_measurement(count.signal) => {
                 self.measured = self.measured.max(Some(count.minute));
             }
+            _ => {}
         }
         let place = Place { cc: count.cc, asn: count.asn };
         if count.signal == Signal::Gauge {
@@ -345,6 +384,31 @@ mod tests {
         recent.push(&count(Minute(NOW.0 + 40), Signal::Gauge, 30), Minute(NOW.0 + 40));
         recent.push(&count(Minute(NOW.0 + 40), Signal::Gauge, 0), Minute(NOW.0 + 40));
         assert!(!recent.gauges(&whatsapp(), Minute(NOW.0 + 40))[&place()]);
+    }
+
+    #[test]
+    fn what_was_written_under_a_clock_that_ran_ahead_is_no_measurement_of_now() {
+        let mut recent = Recent::default();
+        recent.push(&count(NOW.plus(500_000), Signal::Probe, 1), NOW);
+        assert_eq!(recent.measured(&whatsapp()), None);
+        recent.push(&count(NOW, Signal::Reports, 1), NOW);
+        assert_eq!(recent.measured(&whatsapp()), None, "people measure nothing");
+        recent.push(&count(NOW, Signal::Probe, 1), NOW);
+        assert_eq!(recent.measured(&whatsapp()), Some(NOW));
+    }
+
+    #[test]
+    fn a_day_is_measured_if_anything_was_measured_on_it() {
+        let mut recent = Recent::default();
+        let day = |minute: Minute| minute.0 / DAY;
+        recent.push(&count(Minute(NOW.0 - 10 * DAY), Signal::Beacon, 1), NOW);
+        recent.push(&count(Minute(NOW.0 - 5 * DAY), Signal::Reports, 1), NOW);
+        recent.push_day(&whatsapp(), day(NOW) - 60);
+        recent.forget(NOW);
+        let measured: Vec<u32> = recent.measured_days(&whatsapp()).collect();
+        assert_eq!(measured, [day(NOW) - 60, day(NOW) - 10]);
+        recent.forget(NOW.plus(40 * DAY));
+        assert!(!recent.is_measured_on(&whatsapp(), day(NOW) - 60));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What the parts of the process share: the configuration, the gates for what comes in, the store, the newest board.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use mbolo_pulse::ServiceId;
 use mbolo_pulse::board::{Board, ProbeRow};
@@ -15,6 +16,7 @@ use crate::edge::Edge;
 use crate::live::Commands;
 use crate::metrics::Metrics;
 use crate::published::Published;
+use crate::repeats::Repeats;
 use crate::store::{CommentRow, Store, StoreError, approved_comments};
 use crate::work::Work;
 
@@ -24,8 +26,11 @@ const PROBE_SHOWN: i64 = 3_600;
 /// Without any agent for this long the board says so, seconds.
 const AGENTS_SILENT: i64 = 600;
 
-/// Beacons that are remembered, so that one that is sent again counts once.
-const MOST_BEACONS: usize = 200_000;
+/// A minute is given to the detector every minute. Without one for this long nothing is known to work.
+const JUDGED_LATELY: Duration = Duration::from_secs(150);
+
+/// That the clock and the store disagreed at the start is said for this long, seconds.
+const JUMP_SHOWN: i64 = 3_600;
 
 /// What each agent measured last of each target.
 type LastProbes = BTreeMap<(String, String), ProbeRow>;
@@ -54,7 +59,11 @@ pub struct Shared {
     probes: Mutex<BTreeMap<ServiceId, LastProbes>>,
     agent_heard: AtomicI64,
     comments: RwLock<Arc<Vec<CommentRow>>>,
-    beacons: Mutex<(HashSet<u64>, VecDeque<u64>)>,
+    /// Beacons that were taken.
+    pub beacons: Repeats,
+    judged_at: Mutex<Instant>,
+    /// Until when `clock_jump` is said whatever the clock does, Unix seconds.
+    jump_shown_until: AtomicI64,
 }
 
 impl Shared {
@@ -79,7 +88,9 @@ impl Shared {
             probes: Mutex::default(),
             agent_heard: AtomicI64::new(clock.now()),
             comments: RwLock::new(Arc::new(comments)),
-            beacons: Mutex::default(),
+            beacons: Repeats::default(),
+            judged_at: Mutex::new(Instant::now()),
+            jump_shown_until: AtomicI64::new(i64::MIN),
             config,
             clock,
             edge,
@@ -137,20 +148,24 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether a beacon with this keyed hash comes for the first time.
-    pub fn is_new_beacon(&self, hash: u64) -> bool {
-        let mut beacons = lock(&self.beacons);
-        let (known, order) = &mut *beacons;
-        if !known.insert(hash) {
-            return false;
-        }
-        order.push_back(hash);
-        if order.len() > MOST_BEACONS
-            && let Some(oldest) = order.pop_front()
-        {
-            known.remove(&oldest);
-        }
-        true
+    /// The detector was given a minute.
+    pub fn note_judged(&self) {
+        self.note_judged_at(Instant::now());
+    }
+
+    fn note_judged_at(&self, at: Instant) {
+        *lock(&self.judged_at) = at;
+    }
+
+    /// Whether minutes are given to the detector. By the monotonic clock: while time stands still for the observatory, it
+    /// judges nothing. A played day stands still at its end, and is over.
+    pub fn is_judging(&self) -> bool {
+        self.clock.is_played() || lock(&self.judged_at).elapsed() < JUDGED_LATELY
+    }
+
+    /// The store has minutes from far ahead of the clock: one of the two was wrong.
+    pub fn note_clock_jump(&self) {
+        self.jump_shown_until.store(self.clock.now() + JUMP_SHOWN, Ordering::Relaxed);
     }
 
     /// What limits what the board can say now.
@@ -167,7 +182,8 @@ impl Shared {
         say(self.store.trouble() == Trouble::Full, "disk_full");
         say(self.store.trouble() == Trouble::Failed, "store_failed");
         say(self.agents_are_silent(), "no_agents");
-        say(self.clock.jumped(), "clock_jump");
+        let jumped_at_start = self.clock.now() < self.jump_shown_until.load(Ordering::Relaxed);
+        say(self.clock.jumped() || jumped_at_start, "clock_jump");
         limits.extend(self.publisher.iter().flat_map(Publisher::limits));
         limits
     }
@@ -188,10 +204,30 @@ pub fn empty_board(config: &Config, now: i64) -> Board {
         incidents: &BTreeMap::new(),
         watches: &[],
         probes: &BTreeMap::new(),
+        people: None,
+        told: &BTreeSet::new(),
+        is_judging: false,
         limits: Vec::new(),
         seq: 0,
         now,
     });
     board.valid_until = now - 1;
     board
+}
+
+/// For tests: what an observatory with this configuration and clock shares, without geo tables and announcements.
+#[cfg(test)]
+pub fn for_tests(config: Config, clock: &Clock) -> Arc<Shared> {
+    let board = empty_board(&config, clock.now());
+    let edge = Edge::new(None, Vec::new()).unwrap();
+    let store = Store::open(&config.data, 0).unwrap();
+    Arc::new(Shared::new(config, clock.clone(), edge, store, None, Commands::new().0, board).unwrap())
+}
+
+#[cfg(test)]
+impl Shared {
+    /// As if the last minute had been given to the detector so long ago.
+    pub fn judged_ago(&self, ago: Duration) {
+        self.note_judged_at(Instant::now().checked_sub(ago).unwrap());
+    }
 }

@@ -22,7 +22,7 @@ pub struct Board {
     pub incidents: Vec<IncidentBoard>,
     /// How often the observatory was wrong.
     pub record: Record,
-    /// What limits what it can say now: `no_geo`, `disk_full`, `store_failed`, `no_agents`, `peer_down`.
+    /// What limits what it can say now: `no_geo`, `disk_full`, `store_failed`, `no_agents`, `peer_down`, `clock_jump`.
     pub limits: Vec<String>,
 }
 
@@ -61,9 +61,9 @@ pub struct ServiceBoard {
     pub url: Option<String>,
     /// In the world.
     pub health: Health,
-    /// There is less than a week of history: only the world is watched.
+    /// There is less than a week of history: what needs to know the hour of the week is watched in the world only.
     pub learning: bool,
-    /// Unix seconds of the newest measurement or report; none yet if absent.
+    /// Unix seconds of the newest measurement; none yet if absent.
     pub fresh_at: Option<i64>,
     /// Reports in the last hour.
     pub reports_1h: u32,

@@ -181,6 +181,7 @@ fn at(story: &Story) -> i64 {
     match story {
         Story::Incident(incident) => incident.at,
         Story::Component { at, .. } | Story::ConfirmAddress { at } | Story::Greeting { at } => *at,
+        Story::ChangeWish(wish) => wish.at,
         Story::Peer { silent_since, back_at, .. } => back_at.unwrap_or(*silent_since),
     }
 }
@@ -201,7 +202,7 @@ mod tests {
         let mut board = samples::gabon();
         board.services[0].name = "Ünïcödé ".repeat(30);
         board.incidents[0].incident.kind = mbolo_pulse::IncidentKind::Service;
-        let story = topic::of_board(&board, &[], "https://pulse.example", board.generated_at).remove(0).story;
+        let story = topic::of_board(&board, "https://pulse.example", board.generated_at).remove(0).story;
         let record = record(&story, &Language::ALL, "https://pulse.example");
         let text = record["text"].as_str().expect("text");
         assert!(text.chars().count() <= MAX_CHARACTERS);

@@ -9,13 +9,14 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{Message, SmtpTransport, Transport};
-use mbolo_pulse_page::Language;
+use mbolo_pulse_page::{Language, places};
 use sha2::{Digest, Sha256};
 
 use super::channel::Outcome;
 use super::mastodon::link;
 use super::outbox::Claim;
 use super::subscriptions::Subscription;
+use super::tokens::Wish;
 use super::topic::Story;
 use super::words;
 use crate::config::{ConfigError, EmailConfig, SmtpTls};
@@ -104,7 +105,7 @@ impl Mailer {
         let story = &claim.story;
         let to: lettre::Address =
             subscription.address.parse().map_err(|error| format!("the address: {error}"))?;
-        let is_question = matches!(story, Story::ConfirmAddress { .. });
+        let is_question = matches!(story, Story::ConfirmAddress { .. } | Story::ChangeWish(_));
         // The same at every attempt: mail programs show a letter that came twice once.
         let message_id = HEXLOWER.encode(&Sha256::digest(&claim.key)[..16]);
         let mut builder = Message::builder()
@@ -128,23 +129,46 @@ fn text(story: &Story, language: Language, links: &Links<'_>) -> String {
         (Story::ConfirmAddress { .. }, Language::En) => format!(
             "Somebody, probably you, asked to be told by e-mail when something is down ({base_url}).\n\n\
              If it was you, confirm here within two days:\n{confirm}\n\n\
-             If not, do nothing: no more letters will come, and the address is forgotten.\n"
+             If not, do nothing: no more messages will come, and the address is forgotten.\n"
         ),
         (Story::ConfirmAddress { .. }, Language::Fr) => format!(
             "Quelqu’un, sans doute vous, a demandé à être averti par e-mail des pannes ({base_url}).\n\n\
              Si c’était vous, confirmez ici sous deux jours :\n{confirm}\n\n\
-             Sinon, ne faites rien : aucune autre lettre ne viendra et l’adresse sera oubliée.\n"
+             Sinon, ne faites rien : aucun autre message ne viendra et l’adresse sera oubliée.\n"
+        ),
+        (Story::ChangeWish(wish), Language::En) => format!(
+            "Somebody, probably you, asked for other messages than before ({base_url}): {}.\n\n\
+             If it was you, confirm here within two days:\n{confirm}\n\n\
+             If not, do nothing: everything stays as it is. To end all messages:\n{end}\n",
+            filter(wish, language)
+        ),
+        (Story::ChangeWish(wish), Language::Fr) => format!(
+            "Quelqu’un, sans doute vous, a demandé d’autres messages qu’avant ({base_url}) : {}.\n\n\
+             Si c’était vous, confirmez ici sous deux jours :\n{confirm}\n\n\
+             Sinon, ne faites rien : tout reste comme avant. Pour ne plus rien recevoir :\n{end}\n",
+            filter(wish, language)
         ),
         (_, Language::En) => format!(
-            "{}\n\n{}\n\n-- \nYou asked for these letters. To end them:\n{end}\n",
+            "{}\n\n{}\n\n-- \nYou asked for these messages. To end them:\n{end}\n",
             words::post(story, language),
             link(story, base_url)
         ),
         (_, Language::Fr) => format!(
-            "{}\n\n{}\n\n-- \nVous avez demandé ces lettres. Pour ne plus les recevoir :\n{end}\n",
+            "{}\n\n{}\n\n-- \nVous avez demandé ces messages. Pour ne plus les recevoir :\n{end}\n",
             words::post(story, language),
             link(story, base_url)
         ),
+    }
+}
+
+/// What a wish is about, in a word or a list.
+fn filter(wish: &Wish, language: Language) -> String {
+    let countries = wish.countries.iter().map(|country| places::name(*country, language));
+    let parts: Vec<String> = wish.services.iter().cloned().chain(countries).collect();
+    match (parts.is_empty(), language) {
+        (false, _) => parts.join(", "),
+        (true, Language::En) => "everything".to_owned(),
+        (true, Language::Fr) => "tout".to_owned(),
     }
 }
 

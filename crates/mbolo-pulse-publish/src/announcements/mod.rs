@@ -15,6 +15,7 @@ pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod subscriptions;
+pub mod tokens;
 pub mod topic;
 mod webhook;
 mod words;
@@ -37,8 +38,9 @@ use channel::{Channel, Outcome, Receiver};
 use metrics::Counters;
 use outbox::Claim;
 use subscriptions::{
-    EmailRequest, NewWebhook, SubscribeError, Subscription, SubscriptionKind, Tokens, WebhookRequest,
+    EmailRequest, NewWebhook, SubscribeError, Subscription, SubscriptionKind, WebhookRequest,
 };
+use tokens::Tokens;
 use topic::Topic;
 
 /// Enqueues and delivers.
@@ -192,7 +194,8 @@ impl Announcer {
             SubscriptionKind::Email => match &self.email {
                 None => Outcome::rejected("e-mail is no longer configured"),
                 Some(mailer) => {
-                    let confirm_link = self.tokens.confirm_link(&self.base_url, &subscription);
+                    let confirm_link =
+                        self.tokens.confirm_link(&self.base_url, &subscription.id, &claim.story);
                     let links =
                         email::Links { base_url: &self.base_url, end: &end_link, confirm: &confirm_link };
                     mailer.send(&subscription, claim, &links, now)

@@ -1,19 +1,17 @@
 //! Who asked to be told. An address counts only after its owner said so: mail by a link in a letter (double opt-in), a
-//! webhook by answering a greeting. Every subscription ends by a link that needs no password.
-//!
-//! Tokens are not stored: they are the subscription's id with a MAC under the store's secret.
+//! webhook by answering a greeting. Every subscription ends by a link that needs no password. Who has confirmed and asks
+//! again gets a letter as well, and what they are told changes when they follow its link: a stranger cannot change it.
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use hmac::{Hmac, Mac};
+use data_encoding::HEXLOWER;
 use lettre::Address;
 use mbolo_pulse::Country;
 use mbolo_pulse_page::Language;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
-use sha2::Sha256;
 
 use super::channel::{Filter, Receiver};
 use super::outbox::{self, Claim, Settled};
+use super::tokens::{Confirmed, Tokens, Wish};
 use super::topic::Story;
 use crate::config::SubscriptionLimits;
 use crate::store::{self, StoreError};
@@ -129,52 +127,6 @@ impl Subscription {
     }
 }
 
-/// Makes and reads tokens.
-pub(crate) struct Tokens {
-    secret: [u8; 32],
-}
-
-impl Tokens {
-    pub(crate) fn new(secret: [u8; 32]) -> Self {
-        Self { secret }
-    }
-
-    pub(crate) fn end(&self, id: &str) -> String {
-        self.token("end", id)
-    }
-
-    pub(crate) fn end_link(&self, base_url: &str, id: &str) -> String {
-        format!("{base_url}{END_PATH}?token={}", self.end(id))
-    }
-
-    pub(crate) fn confirm_link(&self, base_url: &str, subscription: &Subscription) -> String {
-        format!("{base_url}{CONFIRM_PATH}?token={}", self.token("confirm", &subscription.id))
-    }
-
-    /// The id of the subscription that the token ends.
-    pub(crate) fn read_end(&self, token: &str) -> Option<String> {
-        self.read("end", token)
-    }
-
-    fn token(&self, purpose: &str, id: &str) -> String {
-        let mac = self.mac(purpose, id).finalize().into_bytes();
-        format!("{id}.{}", BASE64URL_NOPAD.encode(&mac))
-    }
-
-    fn read(&self, purpose: &str, token: &str) -> Option<String> {
-        let (id, mac) = token.split_once('.').filter(|_| token.len() <= 200)?;
-        let mac = BASE64URL_NOPAD.decode(mac.as_bytes()).ok()?;
-        // Compares in constant time.
-        self.mac(purpose, id).verify_slice(&mac).ok().map(|()| id.to_owned())
-    }
-
-    fn mac(&self, purpose: &str, id: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
-        mac.update(format!("{purpose} subscription {id}").as_bytes());
-        mac
-    }
-}
-
 /// Keeps a request for mail and enqueues the letter that asks. Who asks learns nothing about the address.
 pub(crate) fn subscribe_email(
     connection: &mut Connection,
@@ -191,12 +143,20 @@ pub(crate) fn subscribe_email(
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    match known {
-        // A stranger could change what somebody gets: it stays as its owner confirmed it.
-        Some((_, Some(_), ..)) => return Ok(()),
+    match &known {
         // Three letters to one address, an hour apart: nobody is buried in letters that others asked for.
-        Some((_, None, asked_at, asked)) if asked >= MAX_ASKED || now - asked_at < ASK_AGAIN_S => {
+        Some((_, confirmed_at, asked_at, asked)) if is_too_often(*confirmed_at, *asked_at, *asked, now) => {
             return Ok(());
+        }
+        Some((id, Some(_), asked_at, asked)) => {
+            let wish = Wish {
+                at: now,
+                language: request.language.tag().to_owned(),
+                services: filter.services,
+                countries: filter.countries,
+            };
+            let asked = if now - asked_at >= FORGET_ASKED_S { 1 } else { asked + 1 };
+            return ask_for_change(connection, id, wish, asked);
         }
         _ => {}
     }
@@ -236,19 +196,62 @@ pub(crate) fn subscribe_email(
     Ok(())
 }
 
-/// The owner of an address said yes. Saying it twice is no error.
+/// Whether an address gets no further letter for now. One that was confirmed is asked again after a month of silence.
+fn is_too_often(confirmed_at: Option<i64>, asked_at: i64, asked: u32, now: i64) -> bool {
+    let is_forgotten = confirmed_at.is_some() && now - asked_at >= FORGET_ASKED_S;
+    now - asked_at < ASK_AGAIN_S || (asked >= MAX_ASKED && !is_forgotten)
+}
+
+/// Enqueues the letter that asks the owner of a confirmed address whether it was them.
+fn ask_for_change(
+    connection: &mut Connection,
+    id: &str,
+    wish: Wish,
+    asked: u32,
+) -> Result<(), SubscribeError> {
+    let (channel, at) = (channel(SubscriptionKind::Email, id), wish.at);
+    let transaction = connection.transaction()?;
+    transaction
+        .execute("UPDATE subscription SET asked_at = ?2, asked = ?3 WHERE id = ?1", params![id, at, asked])?;
+    outbox::enqueue_once(&transaction, &channel, &format!("change:{at}"), &Story::ChangeWish(wish), at)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The owner of an address said yes, to the first letter or to a change. Saying it twice is no error.
 pub(crate) fn confirm(
     connection: &Connection,
     tokens: &Tokens,
     token: &str,
     now: i64,
 ) -> Result<Subscription, SubscribeError> {
-    let id = tokens.read("confirm", token).ok_or(SubscribeError::UnknownToken)?;
-    connection.execute(
-        "UPDATE subscription SET confirmed_at = ?2 WHERE id = ?1 AND kind = 'email' AND confirmed_at IS NULL",
-        params![id, now],
-    )?;
+    let id = match tokens.read_confirm(token).ok_or(SubscribeError::UnknownToken)? {
+        Confirmed::Address(id) => {
+            connection.execute(
+                "UPDATE subscription SET confirmed_at = ?2
+                 WHERE id = ?1 AND kind = 'email' AND confirmed_at IS NULL",
+                params![id, now],
+            )?;
+            id
+        }
+        Confirmed::Wish(id, wish) => {
+            change(connection, &id, &wish, now)?;
+            id
+        }
+    };
     find(connection, &id)?.ok_or(SubscribeError::UnknownToken)
+}
+
+/// Does what the newest letter offered; older letters and old ones offer nothing any more.
+fn change(connection: &Connection, id: &str, wish: &Wish, now: i64) -> Result<(), SubscribeError> {
+    if now - wish.at > CONFIRM_WITHIN_S {
+        return Err(SubscribeError::UnknownToken);
+    }
+    let changed = connection.execute(
+        "UPDATE subscription SET language = ?3, services = ?4, countries = ?5 WHERE id = ?1 AND asked_at = ?2",
+        params![id, wish.at, wish.language, wish.services.join(" "), join(&wish.countries)],
+    )?;
+    if changed == 0 { Err(SubscribeError::UnknownToken) } else { Ok(()) }
 }
 
 /// Keeps a webhook and enqueues its greeting.
@@ -522,6 +525,7 @@ pub const END_PATH: &str = "/subscribe/end";
 const CONFIRM_WITHIN_S: i64 = 48 * 3600;
 const ASK_AGAIN_S: i64 = 3600;
 const MAX_ASKED: u32 = 3;
+const FORGET_ASKED_S: i64 = 30 * 86_400;
 /// Deliveries in a row that were given up.
 const MAX_FAILURES: u32 = 5;
 
@@ -565,16 +569,5 @@ mod tests {
             assert!(matches!(read_target(bad, false), Err(SubscribeError::Invalid(_))), "{bad}");
         }
         assert!(read_target("http://127.0.0.1:8080/", true).is_ok());
-    }
-
-    #[test]
-    fn a_token_is_good_for_one_purpose_and_one_subscription() {
-        let tokens = Tokens::new([7; 32]);
-        let end = tokens.end("abc");
-        assert_eq!(tokens.read_end(&end).as_deref(), Some("abc"));
-        assert_eq!(tokens.read("confirm", &end), None);
-        assert_eq!(tokens.read_end(&end.replace("abc", "abd")), None);
-        assert_eq!(Tokens::new([8; 32]).read_end(&end), None);
-        assert_eq!(tokens.read_end(""), None);
     }
 }

@@ -3,10 +3,12 @@
 
 use mbolo_pulse::board::{Board, Health, IncidentBoard, ServiceBoard};
 use mbolo_pulse::model::Country;
-use mbolo_pulse::{IncidentKind, IncidentState, Scope, Transition};
+use mbolo_pulse::{IncidentKind, IncidentState, Scope};
 use mbolo_pulse_page::{Language, statuspage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::tokens::Wish;
 
 /// Something that is told again when it changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +66,8 @@ pub enum Story {
         /// Unix seconds of the request.
         at: i64,
     },
+    /// Asks the owner of a confirmed address whether they want to be told something else.
+    ChangeWish(Wish),
     /// Asks a webhook whether it listens.
     Greeting {
         /// Unix seconds of the request.
@@ -104,29 +108,14 @@ pub enum Stage {
     Corrected,
 }
 
-/// Topics of a board. Transitions of incidents that are not on the board (any more) count too.
-pub(crate) fn of_board(board: &Board, transitions: &[Transition], base_url: &str, now: i64) -> Vec<Topic> {
+/// Topics of a board. What is not on the board may not be public, so nothing else is told.
+pub(crate) fn of_board(board: &Board, base_url: &str, now: i64) -> Vec<Topic> {
     let view = statuspage::View { board, base_url, now: board.generated_at, language: Language::En };
     let page = page(&view);
     let recent =
         |one: &&IncidentBoard| one.incident.resolved_at.is_none_or(|at| at.unix() >= now - FORGET_RESOLVED_S);
     let mut topics: Vec<Topic> =
         board.incidents.iter().filter(recent).filter_map(|one| of_incident(&view, &page, one)).collect();
-    // The newest transition of each incident is the last.
-    for transition in transitions.iter().rev() {
-        let incident = &transition.incident;
-        let id = incident_topic(&incident.id.0);
-        if board.incident(&incident.id).is_none() && topics.iter().all(|topic| topic.id != id) {
-            let one = IncidentBoard {
-                incident: incident.clone(),
-                acknowledged_at: None,
-                cause: None,
-                updates: Vec::new(),
-                false_alarm: false,
-            };
-            topics.extend(of_incident(&view, &page, &one));
-        }
-    }
     topics.extend(board.services.iter().filter_map(|service| of_service(service, &page, board.generated_at)));
     topics.truncate(MAX_TOPICS);
     topics

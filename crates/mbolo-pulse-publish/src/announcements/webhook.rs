@@ -91,7 +91,7 @@ fn body(story: &Story, base_url: &str, end_link: Option<&str>) -> Value {
                 "mirrors": mirrors, "text": texts(story),
             });
         }
-        Story::ConfirmAddress { .. } | Story::Greeting { .. } => {}
+        Story::ConfirmAddress { .. } | Story::ChangeWish(_) | Story::Greeting { .. } => {}
     }
     body
 }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_body_has_the_shape_that_status_page_receivers_read() {
         let board = samples::gabon();
-        let story = topic::of_board(&board, &[], "https://pulse.example", board.generated_at).remove(0).story;
+        let story = topic::of_board(&board, "https://pulse.example", board.generated_at).remove(0).story;
         let body = body(&story, "https://pulse.example", Some("https://pulse.example/end"));
         assert_eq!(body["meta"]["unsubscribe"], "https://pulse.example/end");
         assert_eq!(body["page"]["status_indicator"], "major");

@@ -25,6 +25,10 @@ pub fn title(story: &Story, language: Language) -> String {
             Language::En => "Please confirm your subscription".to_owned(),
             Language::Fr => "Merci de confirmer votre abonnement".to_owned(),
         },
+        Story::ChangeWish(_) => match language {
+            Language::En => "Please confirm the change of your subscription".to_owned(),
+            Language::Fr => "Merci de confirmer le changement de votre abonnement".to_owned(),
+        },
         Story::Greeting { .. } => match language {
             Language::En => "A greeting".to_owned(),
             Language::Fr => "Un salut".to_owned(),
@@ -56,7 +60,10 @@ pub fn post(story: &Story, language: Language) -> String {
                 Language::Fr => format!("{title} après {silence} de silence."),
             }
         }
-        Story::Component { .. } | Story::ConfirmAddress { .. } | Story::Greeting { .. } => {
+        Story::Component { .. }
+        | Story::ConfirmAddress { .. }
+        | Story::ChangeWish(_)
+        | Story::Greeting { .. } => {
             format!("{}.", title(story, language))
         }
     }
@@ -164,7 +171,13 @@ fn measured(story: &IncidentStory, language: Language) -> String {
     let mut text = String::new();
     if let Some((down, networks)) = story.networks {
         text.push_str(&match language {
-            Language::En => format!(", {down} of {networks} measured networks"),
+            Language::En => {
+                format!(
+                    ", {down} of {networks} measured {}",
+                    if networks == 1 { "network" } else { "networks" }
+                )
+            }
+            Language::Fr if down < 2 => format!(", {down} réseau mesuré sur {networks}"),
             Language::Fr => format!(", {down} réseaux mesurés sur {networks}"),
         });
     }
@@ -219,7 +232,7 @@ mod tests {
     fn story(change: impl FnOnce(&mut mbolo_pulse::board::Board)) -> Story {
         let mut board = samples::gabon();
         change(&mut board);
-        let topics = topic::of_board(&board, &[], "https://pulse.example", board.generated_at);
+        let topics = topic::of_board(&board, "https://pulse.example", board.generated_at);
         topics.into_iter().next().expect("a topic").story
     }
 
@@ -234,6 +247,18 @@ mod tests {
             post(&confirmed, Language::Fr),
             "Perte de connectivité au Gabon, 4 réseaux mesurés sur 4, depuis 17:02 UTC."
         );
+    }
+
+    #[test]
+    fn one_network_is_told_in_the_singular() {
+        let one = |down, networks| {
+            story(|board| {
+                board.services[0].countries[0].networks_down = down;
+                board.services[0].countries[0].networks_measured = networks;
+            })
+        };
+        assert!(post(&one(1, 4), Language::Fr).contains("1 réseau mesuré sur 4"));
+        assert!(post(&one(1, 1), Language::En).contains("1 of 1 measured network,"));
     }
 
     #[test]

@@ -64,8 +64,10 @@ struct Last {
 impl Snapshots {
     /// Reads the signing key, or makes one.
     pub(crate) fn open(config: &SnapshotConfig) -> Result<Self, crate::publisher::OpenError> {
-        if !(10..=600).contains(&config.interval_s) {
-            return Err(ConfigError::invalid("snapshots.interval_s", "must be 10 to 600").into());
+        if !INTERVALS_S.contains(&config.interval_s) {
+            let (least, most) = (INTERVALS_S.start(), INTERVALS_S.end());
+            let why = format!("must be {least} to {most}: readers see a snapshot grey after 150 seconds");
+            return Err(ConfigError::invalid("snapshots.interval_s", why).into());
         }
         let key = signing_key(&config.key_file)?;
         Ok(Self { key, interval_s: i64::from(config.interval_s), last: Mutex::default() })
@@ -147,4 +149,6 @@ fn signing_key(path: &Path) -> Result<SigningKey, crate::publisher::OpenError> {
     }
 }
 
+/// What `interval_s` may be: a board counts for 150 seconds, and one push in between may fail.
+const INTERVALS_S: std::ops::RangeInclusive<u32> = 10..=90;
 const SEQ: &str = "snapshot_seq";

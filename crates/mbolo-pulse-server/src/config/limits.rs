@@ -28,6 +28,10 @@ pub struct Limits {
     pub beacon_attempts_per_minute: u32,
     /// The attempts of a /24 or /48 that count in a minute.
     pub beacon_attempts_per_neighbourhood: u32,
+    /// Attempts of a /24 or /48 in ten minutes that are taken whatever others say.
+    pub beacon_neighbourhood_free: u32,
+    /// The share of a service's attempts of ten minutes that a /24 or /48 may have beyond that, 0 to 1.
+    pub beacon_neighbourhood_share: f64,
     /// A cell's batch holds at most this many rows.
     pub gauge_rows: u32,
     /// An agent's batch holds at most this many results.
@@ -38,6 +42,12 @@ pub struct Limits {
     pub connections: u32,
     /// Comments that wait for a moderator; beyond it new ones are refused.
     pub comments_waiting: u32,
+    /// Comments of one /24 or /48 in an hour.
+    pub comments_per_hour: u32,
+    /// Subscriptions, by mail or webhook, of one /24 or /48 in an hour.
+    pub subscriptions_per_hour: u32,
+    /// Letters in a day, in all, that ask for a confirmation.
+    pub letters_per_day: u32,
     /// The store's size; above it reports are refused as on a full disk. 0: as large as the disk allows. Megabytes.
     pub store_megabytes: u32,
 }
@@ -55,12 +65,17 @@ impl Default for Limits {
             network_free: 200,
             network_share: 0.5,
             beacon_attempts_per_minute: 60,
-            beacon_attempts_per_neighbourhood: 2_000,
+            beacon_attempts_per_neighbourhood: 120,
+            beacon_neighbourhood_free: 60,
+            beacon_neighbourhood_share: 0.05,
             gauge_rows: 20_000,
             agent_results: 2_000,
             body_bytes: 1 << 21,
             connections: 10_000,
             comments_waiting: 1_000,
+            comments_per_hour: 3,
+            subscriptions_per_hour: 3,
+            letters_per_day: 500,
             store_megabytes: 0,
         }
     }
@@ -76,6 +91,7 @@ impl Limits {
             ("neighbourhood_full", self.neighbourhood_full, 1, 1_000_000),
             ("neighbourhood_most", self.neighbourhood_most, 1, 1_000_000),
             ("beacon_attempts_per_minute", self.beacon_attempts_per_minute, 1, 100_000),
+            ("beacon_attempts_per_neighbourhood", self.beacon_attempts_per_neighbourhood, 1, 1_000_000),
             ("gauge_rows", self.gauge_rows, 1, 100_000),
             ("agent_results", self.agent_results, 1, 100_000),
             ("body_bytes", self.body_bytes, 1_024, 1 << 24),
@@ -88,6 +104,9 @@ impl Limits {
         }
         if !(0.05..=1.0).contains(&self.network_share) {
             return Err("limits.network_share: between 0.05 and 1".to_owned());
+        }
+        if !(0.001..=1.0).contains(&self.beacon_neighbourhood_share) {
+            return Err("limits.beacon_neighbourhood_share: between 0.001 and 1".to_owned());
         }
         Ok(())
     }

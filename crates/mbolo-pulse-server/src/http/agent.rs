@@ -11,6 +11,7 @@ use mbolo_pulse::{Count, Minute, ServiceId, Signal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::arrival::{PROBES, counted_in};
 use super::signed::{check_batch_name, check_minute, signer};
 use super::{App, Refused};
 use crate::store::Batch;
@@ -81,12 +82,13 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
         shared.metrics.agents_abstained.add(1);
         return Ok(Json(json!({ "counted": false, "abstained": true })));
     }
+    let minute = counted_in(Minute(batch.minute), shared.clock.minute(), PROBES);
     let mut counts: BTreeMap<ServiceId, Count> = BTreeMap::new();
     let mut rows = Vec::new();
     for result in batch.results {
         let Some(service) = shared.config.service(result.service.as_str()) else { continue };
         let count = counts.entry(service.id.clone()).or_insert_with(|| Count {
-            minute: Minute(batch.minute),
+            minute,
             service: service.id.clone(),
             cc: agent.cc,
             asn: agent.asn,
@@ -127,4 +129,51 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
         shared.metrics.batches_repeated.add(1);
     }
     Ok(Json(json!({ "counted": is_new, "results": understood })))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use data_encoding::HEXLOWER;
+    use ed25519_dalek::{Signer, SigningKey};
+    use mbolo_pulse::{Asn, Country};
+
+    use super::super::tests::observed;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{AgentConfig, Config, PublicKey};
+    use crate::shared::for_tests;
+
+    #[tokio::test]
+    async fn results_count_when_they_arrive_and_are_shown_with_the_agents_own_time() {
+        let data = tempfile::tempdir().unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let agent = AgentConfig {
+            name: "libreville".to_owned(),
+            key: PublicKey(key.verifying_key()),
+            cc: Country::new("GA").unwrap(),
+            asn: Asn(16_058),
+        };
+        let config = Config { data: data.path().to_owned(), agents: vec![agent], ..Config::default() };
+        let shared = for_tests(config, &Clock::manual(1_700_000_000_000));
+        let now = shared.clock.minute();
+        for ago in [1, 15, 16] {
+            let body = json!({ "batch": format!("b{ago}"), "minute": now.0 - ago, "results": [
+                { "service": "whatsapp", "target": format!("t{ago}"), "ok": true },
+            ] })
+            .to_string();
+            let hex = |bytes: &[u8]| HeaderValue::from_str(&HEXLOWER.encode(bytes)).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert("x-mbolo-agent", hex(key.verifying_key().as_bytes()));
+            headers.insert("x-mbolo-signature", hex(&key.sign(body.as_bytes()).to_bytes()));
+            let Json(said) = results(State(shared.clone()), headers, Bytes::from(body)).await.unwrap();
+            assert_eq!(said["counted"], true);
+        }
+        let counted: Vec<(u32, u32)> =
+            observed(&shared).iter().map(|count| (now.0 - count.minute.0, count.attempts)).collect();
+        assert_eq!(counted, [(16, 1), (0, 2)]);
+        let rows = shared.probe_rows();
+        let shown: Vec<i64> = rows.values().flatten().map(|row| now.unix() - row.at).collect();
+        assert_eq!(shown, [60, 15 * 60, 16 * 60]);
+    }
 }

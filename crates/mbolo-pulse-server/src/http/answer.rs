@@ -47,7 +47,7 @@ impl From<StoreError> for Refused {
         let word = match &error {
             StoreError::Full => "disk_full",
             StoreError::Busy => "busy",
-            StoreError::Open { .. } | StoreError::Failed(_) => "store_failed",
+            StoreError::InUse { .. } | StoreError::Open { .. } | StoreError::Failed(_) => "store_failed",
         };
         if !matches!(error, StoreError::Full | StoreError::Busy) {
             tracing::error!(%error, "a request failed");

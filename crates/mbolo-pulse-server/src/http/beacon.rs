@@ -1,6 +1,10 @@
 //! What clients saw of their own attempts: our own small document, or a browser's network error logging (W3C NEL).
 //!
-//! A beacon has no name, no peer and no contact in it. What one client and one neighbourhood can add is bounded.
+//! A beacon has no name, no peer and no contact in it. What one client and one neighbourhood can add is bounded, and a
+//! delivery that is sent again after a lost answer counts once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,12 +13,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use mbolo_pulse::{Count, Country, Minute, ServiceId, Signal};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
+use super::arrival::{ATTEMPTS, counted_in};
 use super::signed::{check_batch_name, check_minute};
 use super::{App, Peer, Refused, sender};
 use crate::config::ServiceConfig;
 use crate::edge::{Place, Sender};
+use crate::repeats::Seen;
 use crate::shared::{Shared, lock};
 
 /// Reports of a browser in one delivery.
@@ -73,16 +78,42 @@ pub async fn beacon(
 ) -> Result<(StatusCode, Json<Value>), Refused> {
     let sender = sender(&shared, &peer, &headers);
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let counts = if media.starts_with("application/reports+json") {
+    if media.starts_with("application/reports+json") {
         let reports: Vec<Value> =
             serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
         if reports.len() > MOST_REPORTS {
             return Err(Refused::malformed(format!("at most {MOST_REPORTS} reports at once")));
         }
-        network_errors(&shared, &sender, reports)
-    } else {
-        own(&shared, &sender, &body)?.into_iter().collect()
+        let counts = network_errors(&shared, &sender, reports);
+        return keep(&shared, counts).await;
+    }
+    let beacon: Beacon =
+        serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
+    let Some(batch) = &beacon.batch else {
+        let counts = own(&shared, &sender, beacon)?.into_iter().collect();
+        return keep(&shared, counts).await;
     };
+    check_batch_name(batch)?;
+    match shared.beacons.claim(batch) {
+        Seen::Before => {
+            shared.metrics.batches_repeated.add(1);
+            keep(&shared, Vec::new()).await
+        }
+        Seen::Now => Err(Refused::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "this batch is being taken; ask again in a moment whether it was",
+        )),
+        Seen::Never(claim) => {
+            let counts = own(&shared, &sender, beacon)?.into_iter().collect();
+            let kept = keep(&shared, counts).await?;
+            claim.taken();
+            Ok(kept)
+        }
+    }
+}
+
+async fn keep(shared: &Shared, counts: Vec<Count>) -> Result<(StatusCode, Json<Value>), Refused> {
     let attempts: u32 = counts.iter().map(|count| count.attempts).sum();
     if !counts.is_empty() {
         shared.store.add(counts).await.inspect_err(|_| shared.metrics.not_stored.add(1))?;
@@ -91,44 +122,35 @@ pub async fn beacon(
     Ok((StatusCode::ACCEPTED, Json(json!({ "counted": attempts }))))
 }
 
-fn own(shared: &Shared, sender: &Sender, body: &[u8]) -> Result<Option<Count>, Refused> {
-    let beacon: Beacon =
-        serde_json::from_slice(body).map_err(|error| Refused::malformed(error.to_string()))?;
+fn own(shared: &Shared, sender: &Sender, beacon: Beacon) -> Result<Option<Count>, Refused> {
     let service = shared.config.service(beacon.service.as_str()).ok_or_else(Refused::unknown_service)?;
-    let minute = beacon.minute.unwrap_or(shared.clock.minute().0);
-    check_minute(shared, minute)?;
+    let now = shared.clock.minute();
+    let minute = beacon.minute.map_or(now, Minute);
+    check_minute(shared, minute.0)?;
     if beacon.failures > beacon.attempts {
         return Err(Refused::malformed("failures: not more than attempts"));
     }
-    if let Some(batch) = &beacon.batch {
-        check_batch_name(batch)?;
-        if !shared.is_new_beacon(shared.edge.beacon_hash(sender, batch)) {
-            shared.metrics.batches_repeated.add(1);
-            return Ok(None);
-        }
-    }
     let cell = beacon.cell.filter(|name| shared.config.cells.iter().any(|cell| cell.name == *name));
-    let place = match beacon.cc {
-        // Roaming: the network that the address tells belongs to another country.
-        Some(cc) if cc != sender.place.cc => Place { cc, asn: mbolo_pulse::Asn(0) },
-        _ => sender.place,
-    };
+    let sender = Sender { place: believed_place(sender.place, beacon.cc), ..*sender };
+    let minute = counted_in(minute, now, ATTEMPTS);
     let (attempts, failures) = (beacon.attempts, beacon.failures);
-    Ok(admitted(
-        shared,
-        &Sender { place, ..*sender },
-        service,
-        minute,
-        attempts,
-        failures,
-        cell.map(Into::into),
-    ))
+    Ok(admitted(shared, &sender, service, minute, attempts, failures, cell.map(Into::into)))
+}
+
+/// Where a client is that names its SIM card's country. One that roams has a network of another country, so its network
+/// counts as unknown; a country that there is not is no country.
+fn believed_place(of_address: Place, of_card: Option<Country>) -> Place {
+    match of_card {
+        Some(cc) if cc != of_address.cc && mbolo_pulse_page::places::all().any(|real| real == cc) => {
+            Place { cc, asn: mbolo_pulse::Asn(0) }
+        }
+        _ => of_address,
+    }
 }
 
 /// Sums a delivery by service and minute. Entries of other kinds, or of hosts that nobody watches, are left out.
 fn network_errors(shared: &Shared, sender: &Sender, reports: Vec<Value>) -> Vec<Count> {
-    let mut sums: std::collections::BTreeMap<(ServiceId, u32), (f64, f64)> =
-        std::collections::BTreeMap::new();
+    let mut sums: BTreeMap<(ServiceId, Minute), (f64, f64)> = BTreeMap::new();
     let now = shared.clock.now();
     for report in reports.into_iter().filter_map(|report| serde_json::from_value::<Report>(report).ok()) {
         let service = crate::config::host_of(&report.url)
@@ -139,8 +161,9 @@ fn network_errors(shared: &Shared, sender: &Sender, reports: Vec<Value>) -> Vec<
         if check_minute(shared, minute.0).is_err() || report.body.kind == "abandoned" {
             continue;
         }
+        let minute = counted_in(minute, Minute::of_unix(now), ATTEMPTS);
         let stands_for = 1.0 / report.body.sampling_fraction.unwrap_or(1.0).clamp(1.0 / MOST_PER_SAMPLE, 1.0);
-        let (attempts, failures) = sums.entry((service.id.clone(), minute.0)).or_default();
+        let (attempts, failures) = sums.entry((service.id.clone(), minute)).or_default();
         *attempts += stands_for;
         *failures += if report.body.kind == "ok" { 0.0 } else { stands_for };
     }
@@ -156,7 +179,7 @@ fn admitted(
     shared: &Shared,
     sender: &Sender,
     service: &ServiceConfig,
-    minute: u32,
+    minute: Minute,
     attempts: u32,
     failures: u32,
     cell: Option<Arc<str>>,
@@ -164,7 +187,7 @@ fn admitted(
     let now = shared.clock.now();
     let admitted = lock(&shared.admission).beacon(sender, &service.id, attempts, failures, now);
     (admitted.attempts > 0).then(|| Count {
-        minute: Minute(minute),
+        minute,
         service: service.id.clone(),
         cc: sender.place.cc,
         asn: sender.place.asn,
@@ -176,4 +199,63 @@ fn admitted(
         attempts: admitted.attempts,
         failures: admitted.failures,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{answered, observed, shared};
+    use super::*;
+
+    async fn send(shared: &Arc<Shared>, media: &'static str, body: Value) -> Result<Value, Refused> {
+        let (app, peer, mut headers) = answered(shared);
+        headers.insert(header::CONTENT_TYPE, axum::http::HeaderValue::from_static(media));
+        let taken = beacon(app, peer, headers, Bytes::from(body.to_string())).await;
+        taken.map(|(_, Json(said))| said["counted"].clone())
+    }
+
+    #[tokio::test]
+    async fn attempts_count_when_they_arrive_and_late_ones_in_their_own_minute() {
+        let data = tempfile::tempdir().unwrap();
+        let shared = shared(data.path());
+        let now = shared.clock.minute();
+        for ago in [0, 1, 5, 6, 60] {
+            let own = json!({ "service": "mbolo", "minute": now.0 - ago, "attempts": 1, "failures": 1 });
+            assert_eq!(send(&shared, "application/json", own).await.unwrap(), 1);
+        }
+        let entry = |minutes: u64| {
+            json!({ "type": "network-error", "age": minutes * 60_000, "url": "https://web.whatsapp.com/",
+                    "body": { "type": "tcp.timed_out" } })
+        };
+        let entries = json!([entry(1), entry(4), entry(30)]);
+        assert_eq!(send(&shared, "application/reports+json", entries).await.unwrap(), 3);
+        let minutes = |service: &str| -> Vec<(u32, u32)> {
+            let counts = observed(&shared);
+            let of = counts.iter().filter(|count| count.service.as_str() == service);
+            of.map(|count| (now.0 - count.minute.0, count.attempts)).collect()
+        };
+        assert_eq!(minutes("mbolo"), [(60, 1), (6, 1), (0, 3)]);
+        assert_eq!(minutes("whatsapp"), [(30, 1), (0, 2)]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_could_not_be_kept_is_taken_when_it_comes_again_and_then_once() {
+        let data = tempfile::tempdir().unwrap();
+        let shared = shared(data.path());
+        let own = json!({ "service": "mbolo", "batch": "b1", "attempts": 3, "failures": 0 });
+        let in_vain = json!({ "service": "nobody", "batch": "b1", "attempts": 3, "failures": 0 });
+        assert!(send(&shared, "application/json", in_vain).await.is_err());
+        assert_eq!(send(&shared, "application/json", own.clone()).await.unwrap(), 3);
+        assert_eq!(send(&shared, "application/json", own).await.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_sim_cards_country_is_believed_if_there_is_such_a_country() {
+        let country = |code| Country::new(code).unwrap();
+        let here = Place { cc: country("FR"), asn: mbolo_pulse::Asn(3_215) };
+        let roaming = Place { cc: country("GA"), asn: mbolo_pulse::Asn(0) };
+        assert_eq!(believed_place(here, Some(country("GA"))), roaming);
+        assert_eq!(believed_place(here, Some(country("FR"))), here);
+        assert_eq!(believed_place(here, Some(country("QX"))), here);
+        assert_eq!(believed_place(here, None), here);
+    }
 }

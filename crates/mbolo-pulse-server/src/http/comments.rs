@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mbolo_pulse::ServiceId;
+use mbolo_pulse::board::Board;
+use mbolo_pulse::{Country, Scope, ServiceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::report::{Nonce, back_to_service};
+use super::query::Query;
+use super::report::{Nonce, back_to_service, form_notice};
 use super::{App, Peer, Refused, is_form, sender};
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use crate::store::{CommentRow, save_comment, waiting_count};
 
 /// Characters of a comment.
@@ -47,14 +49,24 @@ struct Written {
 
 /// Approved comments, newest first.
 pub async fn list(State(shared): App, Query(asked): Query<Asked>) -> Json<Value> {
-    let comments = shared.comments();
+    let (comments, published) = (shared.comments(), shared.published());
     let shown: Vec<Value> = comments
         .iter()
         .filter(|one| asked.service.as_ref().is_none_or(|service| one.service == *service))
         .take(MOST)
-        .map(|one| json!({ "at": one.at, "service": one.service, "author": one.author, "cc": one.cc, "text": one.text }))
+        .map(|one| {
+            json!({ "at": one.at, "service": one.service, "author": one.author,
+            "cc": public_country(&published.board, &one.service, one.cc).unwrap_or(Country::UNKNOWN), "text": one.text })
+        })
         .collect();
     Json(json!({ "comments": shown }))
+}
+
+/// The country that a comment was written from, while enough people there report: alone it would tell of one person.
+pub(super) fn public_country(board: &Board, service: &ServiceId, cc: Country) -> Option<Country> {
+    let countries = &board.service(service.as_str())?.countries;
+    let here = Scope::Country { cc };
+    countries.iter().any(|place| place.scope == here && place.reports_1h.is_some()).then_some(cc)
 }
 
 /// Takes a comment for a moderator.
@@ -82,7 +94,7 @@ pub async fn write(
     };
     let (id, language) = (service.id.clone(), written.lang.clone());
     let notice = match shared.work.spend_form(&written.token, id.as_str(), shared.clock.now()) {
-        Err(_) => "form-expired",
+        Err(error) => form_notice(error),
         Ok(()) => match keep(&shared, &peer, &headers, written).await {
             Ok(()) => "comment-waits",
             Err(refused) if refused.word() == "malformed" => "comment-refused",
@@ -107,14 +119,13 @@ async fn keep(
         Some(Some(author)) => Some(author).filter(|author| !author.is_empty()),
         Some(None) => return Err(Refused::malformed(format!("author: at most {AUTHOR} characters"))),
     };
-    let comment = CommentRow {
-        id: 0,
-        at: shared.clock.now(),
-        service: service.id.clone(),
-        author,
-        cc: sender(shared, peer, headers).place.cc,
-        text,
-    };
+    let (sender, now) = (sender(shared, peer, headers), shared.clock.now());
+    if !lock(&shared.admission).comment(&sender, now) {
+        let message = "too many comments from your neighbourhood of the network; try again in an hour";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
+    }
+    let comment =
+        CommentRow { id: 0, at: now, service: service.id.clone(), author, cc: sender.place.cc, text };
     let most = shared.config.limits.comments_waiting;
     let kept = shared.store.change(move |transaction| {
         let has_room = waiting_count(transaction)? < most;
@@ -140,7 +151,31 @@ fn plain(text: &str, most: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use mbolo_pulse::board::{Health, PlaceBoard};
+
     use super::*;
+
+    #[test]
+    fn the_country_of_a_comment_is_told_only_among_enough_reporters() {
+        let config = crate::config::Config::default();
+        let mut board = crate::shared::empty_board(&config, 1_700_000_000);
+        let (whatsapp, gabon) = (board.services[1].id.clone(), Country::new("GA").unwrap());
+        assert_eq!(public_country(&board, &whatsapp, gabon), None);
+        let mut here = PlaceBoard {
+            scope: Scope::Country { cc: gabon },
+            health: Health::Up,
+            reports_1h: None,
+            failure_rate: None,
+            networks_measured: 1,
+            networks_down: 0,
+        };
+        board.services[1].countries = vec![here.clone()];
+        assert_eq!(public_country(&board, &whatsapp, gabon), None, "an agent measures there, nobody reports");
+        here.reports_1h = Some(5);
+        board.services[1].countries = vec![here];
+        assert_eq!(public_country(&board, &whatsapp, gabon), Some(gabon));
+        assert_eq!(public_country(&board, &whatsapp, Country::UNKNOWN), None);
+    }
 
     #[test]
     fn comments_are_plain_text_of_bounded_length() {

@@ -1,7 +1,7 @@
 //! The board in other people's formats: Statuspage documents, badges, feeds.
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::Board;
@@ -12,6 +12,7 @@ use mbolo_pulse_page::{badge as badges, statuspage as documents};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::query::Query;
 use super::read::cached;
 use super::{App, Refused};
 use crate::published::Rendered;
@@ -60,6 +61,24 @@ pub async fn statuspage(
 /// `/api/v2/incidents/unresolved.json`
 pub async fn unresolved(State(shared): App, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     of_board(&shared, &headers, "unresolved", &asked, documents::unresolved)
+}
+
+/// `/api/v2/scheduled-maintenances/active.json`
+pub async fn active_maintenances(
+    State(shared): App,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    of_board(&shared, &headers, "active", &asked, documents::active_maintenances)
+}
+
+/// `/api/v2/scheduled-maintenances/upcoming.json`
+pub async fn upcoming_maintenances(
+    State(shared): App,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    of_board(&shared, &headers, "upcoming", &asked, documents::upcoming_maintenances)
 }
 
 fn of_board(

@@ -15,6 +15,7 @@ use axum::routing::{get, post, put};
 
 mod agent;
 mod answer;
+mod arrival;
 mod beacon;
 mod comments;
 mod faces;
@@ -23,6 +24,7 @@ mod listener;
 mod openapi;
 mod operator;
 mod pages;
+mod query;
 mod read;
 mod report;
 mod signed;
@@ -30,6 +32,8 @@ mod subscribe;
 
 pub use answer::Refused;
 pub use listener::{Limited, Peer};
+
+use mbolo_pulse_page::address;
 
 use crate::edge::Sender;
 use crate::shared::Shared;
@@ -42,7 +46,7 @@ type App = State<Arc<Shared>>;
 
 /// Every path that is part of the API, with its methods.
 #[cfg(test)]
-pub const ROUTES: [(&str, &[&str]); 36] = [
+pub const ROUTES: [(&str, &[&str]); 38] = [
     ("/v1/challenge", &["get"]),
     ("/v1/report", &["post"]),
     ("/v1/beacon", &["post"]),
@@ -73,6 +77,8 @@ pub const ROUTES: [(&str, &[&str]); 36] = [
     ("/api/v2/incidents.json", &["get"]),
     ("/api/v2/incidents/unresolved.json", &["get"]),
     ("/api/v2/scheduled-maintenances.json", &["get"]),
+    ("/api/v2/scheduled-maintenances/active.json", &["get"]),
+    ("/api/v2/scheduled-maintenances/upcoming.json", &["get"]),
     ("/badge/{file}", &["get"]),
     ("/feeds/atom.xml", &["get"]),
     ("/feeds/rss.xml", &["get"]),
@@ -114,6 +120,8 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/openapi.json", get(openapi::document))
         .route("/api/v2/{document}", get(faces::statuspage))
         .route("/api/v2/incidents/unresolved.json", get(faces::unresolved))
+        .route("/api/v2/scheduled-maintenances/active.json", get(faces::active_maintenances))
+        .route("/api/v2/scheduled-maintenances/upcoming.json", get(faces::upcoming_maintenances))
         .route("/badge/{file}", get(faces::badge))
         .route("/feeds/{file}", get(faces::feed))
         .route("/metrics", get(read::metrics))
@@ -123,22 +131,29 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/incident/{id}", get(pages::incident))
         .route("/how-we-know", get(pages::how_we_know))
         .route("/subscribe", get(pages::subscribe))
-        .route("/subscribe/confirm", get(subscribe::ask_to_confirm).post(subscribe::confirm))
-        .route("/subscribe/end", get(subscribe::ask_to_end).post(subscribe::end))
+        .route(address::CONFIRM_SUBSCRIPTION, get(pages::ask_to_confirm).post(subscribe::confirm))
+        .route(address::END_SUBSCRIPTION, get(pages::ask_to_end).post(subscribe::end))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(body))
         .layer(middleware::from_fn_with_state(shared.clone(), around))
         .with_state(shared)
 }
 
+/// Paths that only the observatory's own pages and programs that are no browser use: any other page could let its visitors
+/// report what they have never seen.
+const OWN_PAGES_ONLY: [&str; 2] = [address::CHALLENGE, address::POST_REPORT];
+
+/// Whether programs ask here: they get refusals as JSON.
+fn is_api(path: &str) -> bool {
+    ["/v1/", "/api/", "/feeds/", "/badge/", "/openapi"].iter().any(|prefix| path.starts_with(prefix))
+}
+
 /// What every request has around it: a time limit, cross-origin rules, and headers that keep strangers' pages out.
 async fn around(State(shared): App, request: Request, next: Next) -> Response {
     shared.metrics.requests.add(1);
-    let is_api = ["/v1/", "/api/", "/feeds/", "/badge/", "/openapi"]
-        .iter()
-        .any(|prefix| request.uri().path().starts_with(prefix))
-        && !request.uri().path().starts_with("/v1/operator");
-    let is_question = request.method() == Method::OPTIONS && is_api;
+    let path = request.uri().path();
+    let is_open = is_api(path) && !path.starts_with("/v1/operator") && !OWN_PAGES_ONLY.contains(&path);
+    let is_question = request.method() == Method::OPTIONS && is_open;
     let mut response = if is_question {
         StatusCode::NO_CONTENT.into_response()
     } else {
@@ -151,8 +166,8 @@ async fn around(State(shared): App, request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    if is_api {
-        // What is public may be read, and reports and beacons may be sent, from every page; nothing rests on cookies.
+    if is_open {
+        // What is public may be read, and beacons may be sent, from every page; nothing rests on cookies.
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if is_question {
@@ -165,9 +180,7 @@ async fn around(State(shared): App, request: Request, next: Next) -> Response {
 
 /// The sender of a request; its address is forgotten here.
 fn sender(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMap) -> Sender {
-    let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let browser = browser.get(..200).unwrap_or(browser);
-    shared.edge.sender(connection(peer), &forwarded(headers), browser)
+    shared.edge.sender(connection(peer), &forwarded(headers), shared.clock.now())
 }
 
 fn connection(peer: &ConnectInfo<Peer>) -> IpAddr {
@@ -179,6 +192,21 @@ fn forwarded(headers: &HeaderMap) -> Vec<&str> {
     headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect()
 }
 
+/// Whether a browser sends this for a page of somebody else's. Browsers say so by themselves, other programs say nothing.
+fn is_from_another_site(headers: &HeaderMap, public_url: &str) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => !matches!(site, "same-origin" | "none"),
+        (None, None) => false,
+        (None, Some(origin)) => {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            let is_host = authority.is_some() && authority == text("host");
+            let rest = public_url.strip_prefix(origin);
+            !is_host && !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+    }
+}
+
 /// Whether the body is what a form without scripts sends.
 fn is_form(headers: &HeaderMap) -> bool {
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -188,4 +216,54 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// An answer with this media type.
 fn with_media(media: &'static str, body: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, media)], body.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use mbolo_pulse::{Count, Minute};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::shared::for_tests;
+    use crate::store::each_count;
+
+    /// An observatory at a fixed time.
+    pub(super) fn shared(data: &Path) -> Arc<Shared> {
+        for_tests(Config { data: data.to_owned(), ..Config::default() }, &Clock::manual(1_700_000_000_000))
+    }
+
+    /// What a handler gets from somebody at an address.
+    pub(super) fn answered(shared: &Arc<Shared>) -> (App, ConnectInfo<Peer>, HeaderMap) {
+        let peer = Peer(SocketAddr::from(([192, 0, 2, 1], 1)));
+        (State(shared.clone()), ConnectInfo(peer), HeaderMap::new())
+    }
+
+    /// What was counted, by minute.
+    pub(super) fn observed(shared: &Shared) -> Vec<Count> {
+        let mut counts = Vec::new();
+        let all = |count| counts.push(count);
+        shared.store.read(|reader| each_count(reader, Minute(0), Minute(u32::MAX), all)).unwrap();
+        counts
+    }
+
+    #[test]
+    fn a_page_of_somebody_else_is_told_from_our_own_and_from_programs() {
+        let asked = |lines: &[(&'static str, &'static str)]| {
+            let headers = lines.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            is_from_another_site(&headers.collect(), "https://pulse.example/here")
+        };
+        assert!(!asked(&[]), "a program");
+        assert!(!asked(&[("origin", "https://pulse.example")]));
+        assert!(!asked(&[("origin", "http://10.0.0.1:7979"), ("host", "10.0.0.1:7979")]));
+        assert!(!asked(&[("origin", "https://behind.a.proxy"), ("sec-fetch-site", "same-origin")]));
+        assert!(asked(&[("origin", "https://evil.example"), ("host", "pulse.example")]));
+        assert!(asked(&[("origin", "https://pulse.exam"), ("host", "pulse.example")]));
+        assert!(asked(&[("origin", "null")]));
+        assert!(asked(&[("sec-fetch-site", "cross-site")]));
+    }
 }

@@ -19,7 +19,7 @@ pub async fn document() -> Response {
 type Operation =
     (&'static str, &'static str, &'static str, &'static [&'static str], Option<&'static str>, &'static [u16]);
 
-const OPERATIONS: [Operation; 40] = [
+const OPERATIONS: [Operation; 42] = [
     (
         "get",
         "/v1/challenge",
@@ -31,7 +31,7 @@ const OPERATIONS: [Operation; 40] = [
     (
         "post",
         "/v1/report",
-        "Report a problem; also as a form with a page's token",
+        "Report a problem; also as a form with a page's token. Not from pages of other sites",
         &[],
         Some("Report"),
         &[202, 303],
@@ -39,12 +39,21 @@ const OPERATIONS: [Operation; 40] = [
     (
         "post",
         "/v1/beacon",
-        "What a client saw of its own attempts; also application/reports+json",
+        "What a client saw of its own attempts in a minute; also application/reports+json. Counted in the minute in which \
+         it arrives if it is at most five minutes old, else in its own",
         &[],
         Some("Beacon"),
         &[202],
     ),
-    ("post", "/v1/agent/results", "What an agent measured, signed", &[], Some("AgentResults"), &[200]),
+    (
+        "post",
+        "/v1/agent/results",
+        "What an agent measured, signed. Counted in the minute in which it arrives if it is at most fifteen minutes old, \
+         else in its own",
+        &[],
+        Some("AgentResults"),
+        &[200],
+    ),
     ("post", "/v1/gauge", "A cell's live sockets of one minute, signed", &[], Some("Gauge"), &[200]),
     ("get", "/v1/services", "All services", &[], None, &[200, 304]),
     ("get", "/v1/services/{id}", "One service with all that is said of it", &[], None, &[200, 304]),
@@ -110,6 +119,22 @@ const OPERATIONS: [Operation; 40] = [
         &[200, 304],
     ),
     ("get", "/api/v2/scheduled-maintenances.json", "Statuspage: always none", &["lang"], None, &[200, 304]),
+    (
+        "get",
+        "/api/v2/scheduled-maintenances/active.json",
+        "Statuspage: always none",
+        &["lang"],
+        None,
+        &[200, 304],
+    ),
+    (
+        "get",
+        "/api/v2/scheduled-maintenances/upcoming.json",
+        "Statuspage: always none",
+        &["lang"],
+        None,
+        &[200, 304],
+    ),
     ("get", "/badge/{file}", "A badge, SERVICE.svg", &["lang"], None, &[200, 304]),
     ("get", "/feeds/atom.xml", "Atom", &["service", "country", "lang"], None, &[200, 304]),
     ("get", "/feeds/rss.xml", "RSS 2.0", &["service", "country", "lang"], None, &[200, 304]),

@@ -2,8 +2,8 @@
 //! is written into the kept page as it leaves, because each is good for one use.
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::{Board, Visitor};
 use mbolo_pulse::{IncidentId, ServiceId};
@@ -11,7 +11,9 @@ use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageC
 use mbolo_pulse_publish::Publisher;
 use serde::Deserialize;
 
-use super::{App, Peer, sender};
+use super::comments::public_country;
+use super::query::Query;
+use super::{App, Peer, Refused, is_api, sender};
 use crate::board_maker::network_text;
 use crate::published::Rendered;
 use crate::shared::Shared;
@@ -72,26 +74,14 @@ fn send(
     render: impl FnOnce(&PageContext<'_>) -> Option<String>,
 ) -> Option<Response> {
     let published = shared.published();
-    // A played day is looked at as if it were now.
-    let now = if shared.clock.is_played() { published.board.generated_at } else { shared.clock.now() };
+    let now = looked_at(shared, &published.board);
     let newest = comments.first().map_or(0, |comment| comment.at);
     // "2 minutes ago" is part of the page: it is made again every 15 seconds.
     let key = format!("page {name} {} {newest} {} {}", reader.key(), comments.len(), now / 15);
     let base_url = shared.config.public_url();
     let make = |board: &Board| {
-        let context = PageContext {
-            board,
-            visitor: &reader.visitor,
-            now,
-            language: reader.language,
-            language_is_chosen: reader.is_chosen,
-            theme: reader.theme,
-            base_url: &base_url,
-            report_form: form.map(|_| FormToken(TOKEN.to_owned())),
-            notice: reader.notice,
-            comments,
-            email_is_offered: shared.publisher.as_ref().is_some_and(Publisher::email_is_offered),
-        };
+        let form = form.map(|_| FormToken(TOKEN.to_owned()));
+        let context = context(shared, reader, board, &base_url, now, form, comments);
         Some(Rendered { media: "text/html; charset=utf-8", body: Bytes::from(render(&context)?) })
     };
     let rendered = published.rendered(&key, make)?;
@@ -99,16 +89,51 @@ fn send(
         None => rendered.body.clone(),
         Some(of) => with_token(&rendered.body, &shared.work.form(of, shared.clock.now())),
     };
-    let mut response = (status, [(header::CONTENT_TYPE, rendered.media)], body).into_response();
-    let headers = response.headers_mut();
     // With a token in it a page is for one reader; without one it still depends on the reader's place.
     let cache = if form.is_some() { "private, no-store" } else { "private, max-age=15" };
+    Some(html(status, body, cache))
+}
+
+/// A page on its way out.
+fn html(status: StatusCode, body: Bytes, cache: &'static str) -> Response {
+    let media = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    let mut response = (status, media, body).into_response();
+    let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(header::VARY, HeaderValue::from_static("accept-language"));
     if let Ok(policy) = HeaderValue::from_str(&page::content_security_policy()) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    Some(response)
+    response
+}
+
+/// When a reader looks at a board, Unix seconds. A played day is looked at as if it were now.
+fn looked_at(shared: &Shared, board: &Board) -> i64 {
+    if shared.clock.is_played() { board.generated_at } else { shared.clock.now() }
+}
+
+fn context<'a>(
+    shared: &Shared,
+    reader: &'a Reader,
+    board: &'a Board,
+    base_url: &'a str,
+    now: i64,
+    report_form: Option<FormToken>,
+    comments: &'a [Comment],
+) -> PageContext<'a> {
+    PageContext {
+        board,
+        visitor: &reader.visitor,
+        now,
+        language: reader.language,
+        language_is_chosen: reader.is_chosen,
+        theme: reader.theme,
+        base_url,
+        report_form,
+        notice: reader.notice,
+        comments,
+        email_is_offered: shared.publisher.as_ref().is_some_and(Publisher::email_is_offered),
+    }
 }
 
 fn with_token(body: &Bytes, token: &str) -> Bytes {
@@ -142,7 +167,7 @@ pub async fn service(
     let Some(id) = shared.config.service(&id).map(|service| service.id.clone()) else {
         return missing(&shared, &reader);
     };
-    let comments = comments_of(&shared, &id);
+    let comments = comments_of(&shared, &shared.published().board, &id);
     let name = format!("service {id}");
     let page = send(&shared, &reader, &name, Some(id.as_str()), &comments, StatusCode::OK, |context| {
         page::service(context, &id)
@@ -150,7 +175,7 @@ pub async fn service(
     page.unwrap_or_else(|| missing(&shared, &reader))
 }
 
-fn comments_of(shared: &Shared, id: &ServiceId) -> Vec<Comment> {
+fn comments_of(shared: &Shared, board: &Board, id: &ServiceId) -> Vec<Comment> {
     let comments = shared.comments();
     comments
         .iter()
@@ -159,7 +184,7 @@ fn comments_of(shared: &Shared, id: &ServiceId) -> Vec<Comment> {
         .map(|comment| Comment {
             at: comment.at,
             author: comment.author.clone(),
-            country: (comment.cc != mbolo_pulse::Country::UNKNOWN).then_some(comment.cc),
+            country: public_country(board, id, comment.cc),
             text: comment.text.clone(),
         })
         .collect()
@@ -208,13 +233,57 @@ pub async fn subscribe(
     page.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-/// Nothing is here.
-pub async fn not_found(
+/// The token of a link in a letter.
+#[derive(Debug, Deserialize)]
+pub(super) struct Token {
+    #[serde(default)]
+    token: String,
+}
+
+/// The link of a letter that asks.
+pub async fn ask_to_confirm(
     State(shared): App,
     peer: ConnectInfo<Peer>,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
+    Query(link): Query<Token>,
 ) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    ask(&shared, &reader, |context| page::confirm_page(context, &link.token))
+}
+
+/// The link at the end of every letter.
+pub async fn ask_to_end(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+    Query(link): Query<Token>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    ask(&shared, &reader, |context| page::end_page(context, &link.token))
+}
+
+/// A page for one reader's link: it is kept nowhere.
+fn ask(shared: &Shared, reader: &Reader, render: impl FnOnce(&PageContext<'_>) -> String) -> Response {
+    let published = shared.published();
+    let (base_url, now) = (shared.config.public_url(), looked_at(shared, &published.board));
+    let body = render(&context(shared, reader, &published.board, &base_url, now, None, &[]));
+    html(StatusCode::OK, Bytes::from(body), "private, no-store")
+}
+
+/// Nothing is here.
+pub async fn not_found(
+    State(shared): App,
+    uri: Uri,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    if is_api(uri.path()) {
+        let message = "there is nothing here; see /openapi.json";
+        return Refused::new(StatusCode::NOT_FOUND, "not_found", message).into_response();
+    }
     missing(&shared, &Reader::new(&shared, &peer, &headers, &asked))
 }
 

@@ -1,17 +1,20 @@
 //! The board in parts, as JSON, from memory.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mbolo_pulse::board::Board;
+use mbolo_pulse::board::{Board, Health, PlaceBoard, ServiceBoard};
 use mbolo_pulse::{Country, IncidentId, IncidentState, Level, ServiceId};
+use mbolo_pulse_page::is_it_me;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::query::Query;
 use super::{App, Peer, Refused, sender, with_media};
-use crate::board_maker::verdict;
 use crate::published::{Published, Rendered};
 use crate::shared::Shared;
 
@@ -65,15 +68,44 @@ fn times(board: &Board) -> Value {
     json!({ "seq": board.seq, "generated_at": board.generated_at, "valid_until": board.valid_until, "limits": board.limits })
 }
 
+/// The newest board and whether it is too old. It turns old without a new one coming: that is another rendering.
+fn shown(shared: &Shared) -> (Arc<Published>, bool) {
+    let published = shared.published();
+    let is_stale = published.board.is_stale(shared.clock.now());
+    (published, is_stale)
+}
+
+/// A health as it may be said: what is too old to be believed is unknown, and never up.
+fn believed(health: Health, is_stale: bool) -> Health {
+    if is_stale { Health::Unknown } else { health }
+}
+
+fn believed_places(places: &[PlaceBoard], is_stale: bool) -> Vec<PlaceBoard> {
+    let believed =
+        |place: &PlaceBoard| PlaceBoard { health: believed(place.health, is_stale), ..place.clone() };
+    places.iter().map(believed).collect()
+}
+
+fn believed_service(service: &ServiceBoard, is_stale: bool) -> ServiceBoard {
+    ServiceBoard {
+        health: believed(service.health, is_stale),
+        countries: believed_places(&service.countries, is_stale),
+        networks: believed_places(&service.networks, is_stale),
+        ..service.clone()
+    }
+}
+
 /// All services, without their charts.
 pub async fn services(State(shared): App, headers: HeaderMap) -> Response {
+    let (published, is_stale) = shown(&shared);
     let render = |board: &Board| {
         let services: Vec<Value> = board
             .services
             .iter()
             .map(|one| {
                 json!({
-                    "id": one.id, "name": one.name, "kind": one.kind, "url": one.url, "health": one.health,
+                    "id": one.id, "name": one.name, "kind": one.kind, "url": one.url,
+                    "health": believed(one.health, is_stale),
                     "learning": one.learning, "fresh_at": one.fresh_at, "reports_1h": one.reports_1h,
                     "problems": one.problems,
                 })
@@ -81,7 +113,7 @@ pub async fn services(State(shared): App, headers: HeaderMap) -> Response {
             .collect();
         json_of(&json!({ "board": times(board), "services": services }))
     };
-    cached(&shared.published(), &headers, "services", render).unwrap_or_else(gone)
+    cached(&published, &headers, &format!("services {is_stale}"), render).unwrap_or_else(gone)
 }
 
 fn canonical(shared: &Shared, id: &str) -> Option<ServiceId> {
@@ -91,11 +123,12 @@ fn canonical(shared: &Shared, id: &str) -> Option<ServiceId> {
 /// One service with all that is said of it.
 pub async fn service(State(shared): App, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let Some(id) = canonical(&shared, &id) else { return Refused::unknown_service().into_response() };
+    let (published, is_stale) = shown(&shared);
     let render = |board: &Board| {
-        let service = board.service(id.as_str())?;
+        let service = believed_service(board.service(id.as_str())?, is_stale);
         json_of(&json!({ "board": times(board), "service": service }))
     };
-    cached(&shared.published(), &headers, &format!("service {id}"), render).unwrap_or_else(gone)
+    cached(&published, &headers, &format!("service {id} {is_stale}"), render).unwrap_or_else(gone)
 }
 
 /// The last 24 hours of a service.
@@ -162,19 +195,22 @@ pub async fn map(State(shared): App, Query(filter): Query<MapFilter>, headers: H
     if filter.service.is_some() && only.is_none() {
         return Refused::unknown_service().into_response();
     }
+    let (published, is_stale) = shown(&shared);
     let render = |board: &Board| {
         let services: Vec<Value> = board
             .services
             .iter()
             .filter(|service| only.as_ref().is_none_or(|only| service.id == *only))
             .map(|service| {
-                let countries = service.countries.iter().filter(|place| place.scope.level() == Level::Country);
-                json!({ "service": service.id, "health": service.health, "countries": countries.collect::<Vec<_>>() })
+                let mut countries = believed_places(&service.countries, is_stale);
+                countries.retain(|place| place.scope.level() == Level::Country);
+                let health = believed(service.health, is_stale);
+                json!({ "service": service.id, "health": health, "countries": countries })
             })
             .collect();
         json_of(&json!({ "board": times(board), "map": services }))
     };
-    cached(&shared.published(), &headers, &format!("map {only:?}"), render).unwrap_or_else(gone)
+    cached(&published, &headers, &format!("map {only:?} {is_stale}"), render).unwrap_or_else(gone)
 }
 
 /// The whole board.
@@ -200,21 +236,22 @@ pub async fn is_it_just_me(
     let id = canonical(&shared, me.service.as_str()).ok_or_else(Refused::unknown_service)?;
     let service = board.service(id.as_str()).ok_or_else(Refused::unknown_service)?;
     let now = if shared.clock.is_played() { board.generated_at } else { shared.clock.now() };
-    let verdict = verdict(board, service, place, now);
-    let here = service
-        .countries
-        .iter()
-        .chain(&service.networks)
-        .filter(|one| place.scope().is_some_and(|own| one.scope.contains(&own)));
+    let is_stale = board.is_stale(now);
+    let own = place.scope();
+    // The same function is behind the page's sentence.
+    let verdict = is_it_me(board, service, own.as_ref(), now);
+    let mut here = believed_places(&service.countries, is_stale);
+    here.extend(believed_places(&service.networks, is_stale));
+    here.retain(|one| own.as_ref().is_some_and(|own| one.scope.contains(own)));
     let body = json!({
         "board": times(board),
         "service": service.id,
-        "verdict": verdict,
-        "place": place.scope(),
+        "verdict": verdict.as_str(),
+        "place": own,
         "network": shared.edge.network_name(place.asn),
         "knows_places": shared.edge.has_geo(),
-        "world": service.health,
-        "here": here.collect::<Vec<_>>(),
+        "world": believed(service.health, is_stale),
+        "here": here,
     });
     Ok(([(header::CACHE_CONTROL, "private, no-store")], Json(body)).into_response())
 }
@@ -224,12 +261,69 @@ pub async fn metrics(State(shared): App) -> Response {
     with_media("text/plain; version=0.0.4", crate::metrics::render(&shared))
 }
 
-/// 200 while counts are taken and boards are made, else 503; the page is served either way.
+/// 200 while counts are taken, minutes are judged and boards are made, else 503; the page is served either way.
 pub async fn health(State(shared): App) -> Response {
     let published = shared.published();
-    let is_stale = published.board.is_stale(shared.clock.now());
+    let is_stale = published.board.is_stale(shared.clock.now()) || !shared.is_judging();
     let trouble = shared.store.trouble() != crate::store::Trouble::None;
     let status = if is_stale || trouble { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let body = json!({ "ok": status == StatusCode::OK, "stale": is_stale, "limits": shared.limits() });
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{answered, shared};
+    use super::*;
+
+    async fn said(response: Response) -> Value {
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_board_that_is_too_old_says_of_nothing_that_it_is_up() {
+        let data = tempfile::tempdir().unwrap();
+        let shared = shared(data.path());
+        let mut board = shared.published().board.as_ref().clone();
+        board.services[1].health = Health::Up;
+        let scope = mbolo_pulse::Scope::Country { cc: Country::new("GA").unwrap() };
+        board.services[1].countries = vec![PlaceBoard {
+            scope,
+            health: Health::Up,
+            reports_1h: None,
+            failure_rate: None,
+            networks_measured: 1,
+            networks_down: 0,
+        }];
+        board.valid_until = shared.clock.now() + 60;
+        shared.publish(board);
+        let healths = || async {
+            let (app, _, headers) = answered(&shared);
+            let all = said(services(app, headers).await).await["services"][1]["health"].clone();
+            let (app, _, headers) = answered(&shared);
+            let one = said(service(app, Path("whatsapp".to_owned()), headers).await).await;
+            let (app, _, headers) = answered(&shared);
+            let map = said(map(app, Query(MapFilter { service: None }), headers).await).await;
+            let (on_map, country) = (&map["map"][1]["health"], &map["map"][1]["countries"][0]["health"]);
+            [all, one["service"]["health"].clone(), on_map.clone(), country.clone()]
+        };
+        assert_eq!(healths().await, ["up", "up", "up", "up"]);
+        shared.clock.set_ms((shared.clock.now() + 61) * 1_000);
+        assert_eq!(healths().await, ["unknown", "unknown", "unknown", "unknown"]);
+    }
+
+    #[tokio::test]
+    async fn an_observatory_that_judges_no_minute_is_not_well() {
+        let data = tempfile::tempdir().unwrap();
+        let shared = shared(data.path());
+        let mut board = shared.published().board.as_ref().clone();
+        board.valid_until = shared.clock.now() + 60;
+        shared.publish(board);
+        assert_eq!(health(State(shared.clone())).await.status(), StatusCode::OK);
+        shared.judged_ago(Duration::from_secs(151));
+        assert_eq!(health(State(shared.clone())).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

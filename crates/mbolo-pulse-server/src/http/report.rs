@@ -2,16 +2,19 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::{Count, Problem, ServiceId, Signal};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{App, Peer, Refused, is_form, sender};
+use super::query::Query;
+use super::{App, Peer, Refused, is_form, is_from_another_site, sender};
 use crate::admission::{Admitted, Channel};
+use crate::config::ServiceConfig;
 use crate::shared::{Shared, lock};
+use crate::work::WorkError;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct For {
@@ -78,16 +81,23 @@ pub async fn report(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
+    if is_from_another_site(&headers, &shared.config.public_url()) {
+        shared.metrics.reports_refused.add(1);
+        let message = "reports are sent by people from the observatory's own page, not from other pages";
+        return Err(Refused::new(StatusCode::FORBIDDEN, "other_site", message));
+    }
     if is_form(&headers) {
         return Ok(from_form(&shared, &peer, &headers, &body).await);
     }
     let report: Worked =
         serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
     let service = shared.config.service(report.service.as_str()).ok_or_else(Refused::unknown_service)?;
+    // What is refused for itself does not cost the sender the work.
+    can_be_reported(service, report.problem)?;
     let spent =
         shared.work.spend(&report.challenge, service.id.as_str(), report.nonce.number()?, shared.clock.now());
     spent.inspect_err(|_| shared.metrics.reports_refused.add(1))?;
-    match count(&shared, &peer, &headers, &report.service, report.problem, Channel::Worked).await? {
+    match count(&shared, &peer, &headers, service, report.problem, Channel::Worked).await? {
         Outcome::Counted => {
             let body = Json(json!({ "counted": true }));
             Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
@@ -107,12 +117,15 @@ async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMa
     let Some(service) = shared.config.service(form.service.as_str()) else {
         return Refused::unknown_service().into_response();
     };
+    if let Err(refused) = can_be_reported(service, form.problem) {
+        return refused.into_response();
+    }
     let notice = match shared.work.spend_form(&form.token, service.id.as_str(), shared.clock.now()) {
-        Err(_) => {
+        Err(error) => {
             shared.metrics.reports_refused.add(1);
-            "form-expired"
+            form_notice(error)
         }
-        Ok(()) => match count(shared, peer, headers, &form.service, form.problem, Channel::Form).await {
+        Ok(()) => match count(shared, peer, headers, service, form.problem, Channel::Form).await {
             Ok(Outcome::Counted) => "report-thanks",
             Ok(Outcome::Already) => "reported-before",
             Err(refused) if refused.word() == "flood" => "too-many",
@@ -120,6 +133,15 @@ async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMa
         },
     };
     back_to_service(service.id.as_str(), notice, form.lang.as_deref())
+}
+
+/// What a page says when its form's token was not taken.
+pub(super) fn form_notice(error: WorkError) -> &'static str {
+    match error {
+        WorkError::TooSoon => "too-soon",
+        WorkError::Full => "not-stored",
+        _ => "form-expired",
+    }
 }
 
 /// 303 to a service's page.
@@ -138,18 +160,22 @@ pub(super) fn back_to(path: &str, notice: &str, language: Option<&str>) -> Respo
         .into_response()
 }
 
+fn can_be_reported(service: &ServiceConfig, problem: Problem) -> Result<(), Refused> {
+    if service.problems.contains(&problem) {
+        Ok(())
+    } else {
+        Err(Refused::malformed("this problem cannot be reported for this service; see /v1/services"))
+    }
+}
+
 async fn count(
     shared: &Shared,
     peer: &ConnectInfo<Peer>,
     headers: &HeaderMap,
-    service: &ServiceId,
+    service: &ServiceConfig,
     problem: Problem,
     channel: Channel,
 ) -> Result<Outcome, Refused> {
-    let service = shared.config.service(service.as_str()).ok_or_else(Refused::unknown_service)?;
-    if !service.problems.contains(&problem) {
-        return Err(Refused::malformed("this problem cannot be reported for this service; see /v1/services"));
-    }
     let sender = sender(shared, peer, headers);
     let now = shared.clock.now();
     let admitted = lock(&shared.admission).report(&sender, &service.id, channel, now);

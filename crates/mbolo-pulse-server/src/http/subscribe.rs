@@ -1,19 +1,22 @@
-//! Asking to be told: mail with double opt-in, webhooks. Links in letters lead to a page with a button, because mail
-//! filters follow links and would otherwise confirm and end subscriptions for people.
+//! Asking to be told: mail with double opt-in, webhooks. Links in letters lead to a page with a button (`pages`), because
+//! mail filters follow links and would otherwise confirm and end subscriptions for people.
+//!
+//! A letter goes to whoever a stranger names, so how many are asked for is bounded: from one neighbourhood, and in all.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse_publish::{EmailRequest, Language, Publisher, SubscribeError, WebhookRequest};
 use serde::Deserialize;
 
-use super::report::{Nonce, WEBHOOK, back_to};
-use super::{App, Refused, is_form};
-use crate::shared::Shared;
+use super::query::Query;
+use super::report::{Nonce, WEBHOOK, back_to, form_notice};
+use super::{App, Peer, Refused, is_form, sender};
+use crate::shared::{Shared, lock};
 
 impl From<SubscribeError> for Refused {
     fn from(error: SubscribeError) -> Self {
@@ -57,6 +60,7 @@ struct WebhookBody {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Token {
+    #[serde(default)]
     token: String,
     #[serde(default)]
     lang: Option<String>,
@@ -75,7 +79,12 @@ async fn with_publisher<T: Send + 'static>(
 }
 
 /// Takes the form of the page `/subscribe`.
-pub async fn email(State(shared): App, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+pub async fn email(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
     if !is_form(&headers) {
         return Err(Refused::malformed("a form; programs subscribe to a feed or to /v1/webhooks"));
     }
@@ -83,8 +92,8 @@ pub async fn email(State(shared): App, headers: HeaderMap, body: Bytes) -> Resul
         return Err(Refused::malformed("email and token are needed"));
     };
     let now = shared.clock.now();
-    if shared.work.spend_form(&form.token, "subscribe", now).is_err() {
-        return Ok(back_to("/subscribe", "form-expired", form.lang.as_deref()));
+    if let Err(error) = shared.work.spend_form(&form.token, "subscribe", now) {
+        return Ok(back_to("/subscribe", form_notice(error), form.lang.as_deref()));
     }
     let all_if_empty = |text: String| if text.is_empty() { Vec::new() } else { vec![text] };
     let request = EmailRequest {
@@ -93,6 +102,14 @@ pub async fn email(State(shared): App, headers: HeaderMap, body: Bytes) -> Resul
         countries: all_if_empty(form.country),
         language: form.lang.as_deref().and_then(Language::from_tag).unwrap_or(Language::En),
     };
+    let may_ask = {
+        let sender = sender(&shared, &peer, &headers);
+        let mut admission = lock(&shared.admission);
+        admission.subscription(&sender, now) && admission.letter(now)
+    };
+    if !may_ask {
+        return Ok(back_to("/subscribe", "too-many", form.lang.as_deref()));
+    }
     let asked = with_publisher(&shared, move |publisher| publisher.subscribe_email(&request, now)).await;
     let notice = match asked {
         Ok(()) => "subscribe-check-mail",
@@ -104,62 +121,49 @@ pub async fn email(State(shared): App, headers: HeaderMap, body: Bytes) -> Resul
 }
 
 /// Adds a webhook.
-pub async fn webhook(State(shared): App, body: Bytes) -> Result<Response, Refused> {
+pub async fn webhook(
+    State(shared): App,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refused> {
     let body: WebhookBody =
         serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
     let now = shared.clock.now();
     shared.work.spend(&body.challenge, WEBHOOK, body.nonce.number()?, now)?;
+    if !lock(&shared.admission).subscription(&sender(&shared, &peer, &headers), now) {
+        let message = "too many subscriptions from your neighbourhood of the network; try again in an hour";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
+    }
     let request = WebhookRequest { url: body.url, services: body.services, countries: body.countries };
     let new = with_publisher(&shared, move |publisher| publisher.subscribe_webhook(&request, now)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(new)).into_response())
 }
 
-/// The link of a first letter.
-pub async fn ask_to_confirm(headers: HeaderMap, Query(asked): Query<Token>) -> Response {
-    let texts = ("Confirm the subscription", "Confirm", "Confirmer l’abonnement", "Confirmer");
-    button(&headers, &asked, "/subscribe/confirm", texts)
-}
-
-/// The link at the end of every letter.
-pub async fn ask_to_end(headers: HeaderMap, Query(asked): Query<Token>) -> Response {
-    let texts = ("End the subscription", "Unsubscribe", "Mettre fin à l’abonnement", "Se désabonner");
-    button(&headers, &asked, "/subscribe/end", texts)
-}
-
-/// The button of the first letter's page.
+/// The button behind the link of a letter that asks.
 pub async fn confirm(State(shared): App, Query(asked): Query<Token>) -> Result<Response, Refused> {
     let now = shared.clock.now();
-    with_publisher(&shared, move |publisher| publisher.confirm(&asked.token, now).map(drop)).await?;
-    Ok(back_to("/subscribe", "subscribed", asked.lang.as_deref()))
+    let done = with_publisher(&shared, move |publisher| publisher.confirm(&asked.token, now).map(drop)).await;
+    answered(done, "subscribed", asked.lang.as_deref())
 }
 
 /// The button, and what mail programs post by themselves (RFC 8058).
 pub async fn end(State(shared): App, Query(asked): Query<Token>) -> Result<Response, Refused> {
-    with_publisher(&shared, move |publisher| publisher.unsubscribe(&asked.token)).await?;
-    Ok(back_to("/subscribe", "unsubscribed", asked.lang.as_deref()))
+    let done = with_publisher(&shared, move |publisher| publisher.unsubscribe(&asked.token)).await;
+    answered(done, "unsubscribed", asked.lang.as_deref())
 }
 
-fn button(headers: &HeaderMap, asked: &Token, path: &str, texts: (&str, &str, &str, &str)) -> Response {
-    // What a token can hold needs no escaping; anything else is no token.
-    if !asked.token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-~".contains(&byte)) {
-        return Refused::from(SubscribeError::UnknownToken).into_response();
+/// A person followed a link: whatever came of it is said on a page.
+fn answered(
+    done: Result<(), Refused>,
+    notice: &'static str,
+    language: Option<&str>,
+) -> Result<Response, Refused> {
+    match done {
+        Ok(()) => Ok(back_to("/subscribe", notice, language)),
+        Err(refused) if matches!(refused.word(), "unknown_token" | "no_email") => {
+            Ok(back_to("/subscribe", "link-unknown", language))
+        }
+        Err(refused) => Err(refused),
     }
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = Language::negotiate(asked.lang.as_deref(), accepted);
-    let (title, label) = if language == Language::Fr { (texts.2, texts.3) } else { (texts.0, texts.1) };
-    let (tag, token) = (language.tag(), &asked.token);
-    let html = format!(
-        "<!doctype html><html lang=\"{tag}\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
-         <main><h1>{title}</h1><form method=\"post\" action=\"{path}?token={token}&amp;lang={tag}\">\
-         <button>{label}</button></form></main></html>"
-    );
-    let mut response = super::with_media("text/html; charset=utf-8", html);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
-    );
-    response
 }

@@ -2,17 +2,12 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::demo::staged_past;
-use crate::edge::Edge;
-use crate::shared::empty_board;
+use crate::shared::for_tests;
 use crate::store::Store;
 
 fn shared(directory: &std::path::Path, clock: &Clock) -> Arc<Shared> {
     let config = Config { data: directory.to_owned(), replay_days: 10, ..Config::default() };
-    let (commands, _) = Commands::new();
-    let board = empty_board(&config, clock.now());
-    let edge = Edge::new(None, Vec::new()).unwrap();
-    let store = Store::open(directory, 0).unwrap();
-    Arc::new(Shared::new(config, clock.clone(), edge, store, None, commands, board).unwrap())
+    for_tests(config, clock)
 }
 
 fn at(minute: Minute) -> i64 {
@@ -52,6 +47,108 @@ fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident
     live.turn();
     assert_eq!(again.published().board.open().count(), open(&known).len());
     assert_eq!(live.watches.len(), 1, "a restart is no gap");
+}
+
+#[test]
+fn an_open_incident_shows_how_much_fails_now_and_not_when_it_was_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut past, start) = staged_past(directory.path());
+    let mut minute = Minute(start.0 - 30);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory.path(), &clock);
+    let mut live = Live::start(shared.clone()).unwrap();
+    live.turn();
+    while minute < start.plus(20) {
+        shared.store.add_and_wait(past(minute)).unwrap();
+        minute = minute.plus(1);
+        clock.set_ms(at(minute));
+        live.turn();
+    }
+    let shown = shared.published().board.clone();
+    let found = live.detector.open().find(|one| one.state == IncidentState::Confirmed).unwrap();
+    let row = &shown.incident(&found.id).unwrap().incident;
+    assert_eq!((row.impact, &row.evidence), (found.impact, &found.evidence));
+    assert!(row.impact > Some(0.6), "{:?}", row.impact);
+    let id = found.id.clone();
+    let kept = shared.store.read(|reader| incidents(reader, Minute(0))).unwrap();
+    let kept = kept.iter().find(|one| one.incident.id == id).unwrap();
+    assert_eq!(kept.incident.impact, row.impact, "a restart does not go back to old numbers");
+}
+
+#[test]
+fn a_store_from_far_ahead_of_the_clock_does_not_make_the_observatory_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let minute = Minute(28_000_000);
+    {
+        let ahead = shared(directory.path(), &Clock::manual(at(minute.plus(1_000_000))));
+        let mut live = Live::start(ahead.clone()).unwrap();
+        live.close(minute.plus(1_000_000));
+        live.save(true);
+    }
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory.path(), &clock);
+    let mut live = Live::start(shared.clone()).unwrap();
+    assert_eq!(live.closed, minute);
+    assert!(shared.limits().contains(&"clock_jump".to_owned()));
+    assert_eq!(live.watches, [Watch { from: minute, until: minute }]);
+    clock.set_ms(at(minute.plus(1)));
+    live.turn();
+    assert_eq!(live.closed, minute.plus(1));
+    drop(live);
+    drop(shared);
+    clock.set_ms(at(minute.plus(90)));
+    let again = for_tests(Config { data: directory.path().to_owned(), ..Config::default() }, &clock);
+    assert!(!again.limits().contains(&"clock_jump".to_owned()));
+}
+
+#[test]
+fn while_no_minute_is_judged_nothing_is_said_to_work() {
+    let directory = tempfile::tempdir().unwrap();
+    let minute = Minute(28_000_000);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory.path(), &clock);
+    let probe = Count {
+        minute,
+        service: ServiceId::new("whatsapp").unwrap(),
+        cc: mbolo_pulse::Country::UNKNOWN,
+        asn: mbolo_pulse::Asn(0),
+        signal: mbolo_pulse::Signal::Probe,
+        problem: None,
+        cell: None,
+        n: 1,
+        weight: None,
+        attempts: 4,
+        failures: 0,
+    };
+    shared.store.add_and_wait(vec![probe]).unwrap();
+    let mut live = Live::start(shared.clone()).unwrap();
+    let health = |live: &mut Live| {
+        live.turn();
+        shared.published().board.service("whatsapp").unwrap().health
+    };
+    assert_eq!(health(&mut live), mbolo_pulse::board::Health::Up);
+    shared.judged_ago(Duration::from_secs(151));
+    assert_eq!(health(&mut live), mbolo_pulse::board::Health::Unknown);
+    clock.set_ms(at(minute.plus(1)));
+    assert_eq!(health(&mut live), mbolo_pulse::board::Health::Up);
+}
+
+#[test]
+fn days_with_measurements_are_remembered_longer_than_counts_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let minute = Minute(28_000_000);
+    let clock = Clock::manual(at(minute));
+    let whatsapp = ServiceId::new("whatsapp").unwrap();
+    {
+        let shared = shared(directory.path(), &clock);
+        let mut live = Live::start(shared.clone()).unwrap();
+        live.recent.push_day(&whatsapp, minute.0 / 1_440);
+        clock.set_ms(at(minute.plus(1)));
+        live.turn();
+    }
+    clock.set_ms(at(minute.plus(30 * 1_440)));
+    let live = Live::start(shared(directory.path(), &clock)).unwrap();
+    assert!(live.recent.is_measured_on(&whatsapp, minute.0 / 1_440));
 }
 
 #[test]
@@ -115,10 +212,7 @@ fn a_renamed_service_keeps_its_counts_and_a_removed_one_is_not_shown() {
     let text = "[[services]]\nid = \"x\"\nname = \"X\"\naliases = [\"twitter\"]";
     let config = Config::layered(text, |_| None, crate::config::Overrides::default()).unwrap();
     let config = Config { data: directory.path().to_owned(), ..config };
-    let board = empty_board(&config, clock.now());
-    let store = Store::open(directory.path(), 0).unwrap();
-    let edge = Edge::new(None, Vec::new()).unwrap();
-    let shared = Arc::new(Shared::new(config, clock, edge, store, None, Commands::new().0, board).unwrap());
+    let shared = for_tests(config, &clock);
     let mut live = Live::start(shared.clone()).unwrap();
     live.turn();
     let board = shared.published().board.clone();

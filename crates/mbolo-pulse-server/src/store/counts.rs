@@ -115,6 +115,26 @@ pub fn first_minute(connection: &Connection) -> rusqlite::Result<Option<Minute>>
     Ok(minute.map(Minute))
 }
 
+/// Days from `since` on, counted from 1970, on which anything was measured of a service.
+pub fn measured_days(connection: &Connection, since: u32) -> rusqlite::Result<Vec<(ServiceId, u32)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT service, day FROM measured_days WHERE day >= ?1 ORDER BY day")?;
+    let mut rows = statement.query(params![since])?;
+    let mut days = Vec::new();
+    while let Some(row) = rows.next()? {
+        if let Some(service) = ServiceId::new(row.get_ref(0)?.as_str()?) {
+            days.push((service, row.get(1)?));
+        }
+    }
+    Ok(days)
+}
+
+/// Keeps that something was measured of a service on a day: the history of 90 days is longer than what is read on start.
+pub fn save_measured_day(connection: &Connection, service: &ServiceId, day: u32) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO measured_days VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute(params![day, service.as_str()]).map(drop)
+}
+
 /// Forgets counts and batches before these minutes, some thousands at a time; says whether there is more to do.
 pub fn prune(
     connection: &Connection,
@@ -125,6 +145,8 @@ pub fn prune(
     let counts = connection.prepare_cached(sql)?.execute(params![counts_before.0])?;
     let sql = "DELETE FROM batches WHERE minute < ?1";
     connection.prepare_cached(sql)?.execute(params![batches_before.0])?;
+    let sql = "DELETE FROM measured_days WHERE day < ?1";
+    connection.prepare_cached(sql)?.execute(params![counts_before.0 / 1_440])?;
     Ok(counts > 0)
 }
 

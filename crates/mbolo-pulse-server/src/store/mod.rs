@@ -6,6 +6,7 @@
 //!
 //! When a commit fails nothing of it counts, the requests are refused, and [`Store::trouble`] says why until one works.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -21,7 +22,7 @@ mod schema;
 mod voices;
 mod writer;
 
-pub use counts::{each_count, first_minute, prune};
+pub use counts::{each_count, first_minute, measured_days, prune, save_measured_day};
 pub use incidents::{IncidentRow, Watch, incidents, save_incident, save_watch, watches};
 pub use schema::{board, closed_minute, save_board, set_closed_minute};
 pub use voices::{
@@ -45,8 +46,16 @@ pub enum StoreError {
         "the observatory has more to do than it can; what you sent was not counted, try again in a moment"
     )]
     Busy,
+    /// Two observatories would write the same counts twice and end each other's incidents.
+    #[error(
+        "another observatory is using {directory}; stop it, or give this one a directory of its own (`data`)"
+    )]
+    InUse {
+        /// Which.
+        directory: PathBuf,
+    },
     /// The database cannot be opened.
-    #[error("cannot open the store {path}: {message}; is another observatory using this directory?")]
+    #[error("cannot open the store {path}: {message}")]
     Open {
         /// Where.
         path: PathBuf,
@@ -89,6 +98,8 @@ pub struct Store {
     fresh: Fresh,
     trouble: Arc<AtomicU8>,
     committed: Arc<writer::Committed>,
+    /// Held while the store is open; the system lets go of it when the process ends, however it ends.
+    _lock: File,
 }
 
 impl Store {
@@ -97,6 +108,7 @@ impl Store {
         let path = directory.join("pulse.sqlite");
         let failed = |message: String| StoreError::Open { path: path.clone(), message };
         std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+        let lock = lock_directory(directory, &failed)?;
         let connection = Connection::open(&path).map_err(|error| failed(error.to_string()))?;
         schema::prepare(&connection, megabytes).map_err(|error| failed(error.to_string()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -112,7 +124,8 @@ impl Store {
             .spawn(move || work.run(&waiting))
             .map_err(|error| failed(error.to_string()))?;
         let reader = Mutex::new(reader);
-        Ok(Self { jobs: Some(jobs), writer: Some(writer), reader, fresh, trouble, committed })
+        let (jobs, writer) = (Some(jobs), Some(writer));
+        Ok(Self { jobs, writer, reader, fresh, trouble, committed, _lock: lock })
     }
 
     /// Adds counts; returns once they are durable.
@@ -189,6 +202,19 @@ impl Store {
             TrySendError::Disconnected(_) => StoreError::Failed("its writer has stopped; restart".to_owned()),
         })
     }
+}
+
+/// Takes the directory for this store alone.
+fn lock_directory(directory: &Path, failed: &impl Fn(String) -> StoreError) -> Result<File, StoreError> {
+    let open = File::options().create(true).truncate(false).write(true).open(directory.join("pulse.lock"));
+    let file = open.map_err(|error| failed(error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { directory: directory.to_owned() }),
+        // Some file systems know no locks; that is no reason not to watch.
+        Err(TryLockError::Error(error)) => tracing::warn!(%error, "the directory of the store is not locked"),
+    }
+    Ok(file)
 }
 
 impl Drop for Store {

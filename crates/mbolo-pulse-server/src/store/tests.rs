@@ -35,11 +35,39 @@ async fn what_was_acknowledged_is_there_when_the_store_is_opened_again_without_h
     for _ in 0..3 {
         store.add(vec![reports(100, 2)]).await.unwrap();
     }
-    // The first one is still open, as after a kill: nothing was flushed or checkpointed for us.
-    let again = Store::open(directory.path(), 0).unwrap();
+    // The files as they are after a kill, while the first one is open: nothing was flushed or checkpointed for us.
+    let killed = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), killed.path().join(file.file_name())).unwrap();
+    }
+    let again = Store::open(killed.path(), 0).unwrap();
     assert_eq!(all(&again), [reports(100, 6)]);
     assert_eq!(store.take_fresh().iter().map(|count| count.n).sum::<u32>(), 6);
     assert!(store.take_fresh().is_empty());
+}
+
+#[test]
+fn a_second_observatory_on_one_directory_is_refused_until_the_first_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Store::open(directory.path(), 0).unwrap();
+    let refused = Store::open(directory.path(), 0).err().unwrap();
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+    assert!(refused.to_string().contains(directory.path().to_str().unwrap()), "{refused}");
+    drop(first);
+    Store::open(directory.path(), 0).unwrap();
+}
+
+#[tokio::test]
+async fn days_with_a_measurement_are_kept_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), 0).unwrap();
+    let whatsapp = ServiceId::new("whatsapp").unwrap();
+    for day in [19_000, 19_001, 19_001] {
+        let service = whatsapp.clone();
+        store.change(move |tx| save_measured_day(tx, &service, day)).await.unwrap();
+    }
+    assert_eq!(store.read(|reader| measured_days(reader, 19_001)).unwrap(), [(whatsapp, 19_001)]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Target, TargetError};
@@ -18,6 +18,7 @@ pub(super) struct Git {
     reference: String,
     work_dir: PathBuf,
     history: u32,
+    timeout: Duration,
 }
 
 impl Git {
@@ -41,6 +42,7 @@ impl Git {
             reference: format!("refs/heads/{branch}"),
             work_dir: work_dir.to_owned(),
             history: history.clamp(1, 100_000),
+            timeout: TIMEOUT,
         })
     }
 
@@ -48,7 +50,9 @@ impl Git {
         let doing = arguments.first().copied().unwrap_or_default();
         let failed = |why: String| TargetError::Git { doing: doing.to_owned(), why };
         let date = format!("@{now} +0000");
-        let mut child = Command::new("git")
+        let mut command = Command::new("git");
+        in_a_group_of_its_own(&mut command);
+        let mut child = command
             .arg("--git-dir")
             .arg(&self.work_dir)
             .args(arguments)
@@ -78,11 +82,13 @@ impl Git {
             let status = loop {
                 match child.try_wait() {
                     Ok(Some(status)) => break Ok(status),
-                    Ok(None) if began.elapsed() < TIMEOUT => std::thread::sleep(Duration::from_millis(5)),
+                    Ok(None) if began.elapsed() < self.timeout => {
+                        std::thread::sleep(Duration::from_millis(5))
+                    }
                     Ok(None) => {
-                        let ended = child.kill().and_then(|()| child.wait());
+                        let ended = kill_with_its_children(&mut child).and_then(|()| child.wait());
                         let why = ended.map_or_else(|error| error.to_string(), |_| "stopped".to_owned());
-                        break Err(format!("took longer than {} s: {why}", TIMEOUT.as_secs()));
+                        break Err(format!("took longer than {} s: {why}", self.timeout.as_secs()));
                     }
                     Err(error) => break Err(error.to_string()),
                 }
@@ -142,6 +148,26 @@ impl Target for Git {
     }
 }
 
+/// Git starts others (`ssh`, a credential helper), which hold its pipes open after it is gone: they end with it.
+#[cfg(unix)]
+fn in_a_group_of_its_own(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(unix)]
+fn kill_with_its_children(child: &mut Child) -> std::io::Result<()> {
+    let group = rustix::process::Pid::from_child(child);
+    Ok(rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?)
+}
+
+#[cfg(not(unix))]
+fn in_a_group_of_its_own(_: &mut Command) {}
+
+#[cfg(not(unix))]
+fn kill_with_its_children(child: &mut Child) -> std::io::Result<()> {
+    child.kill()
+}
+
 fn read_all(pipe: &mut Option<impl Read>) -> String {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
@@ -155,7 +181,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_OUTPUT: u64 = 1 << 20;
 const AUTHOR: &str = "Mbolo Pulse";
 const EMAIL: &str = "pulse@localhost";
-const SSH: &str = "ssh -o BatchMode=yes -o ConnectTimeout=10";
+/// A connection that is dead ends by itself after half a minute.
+const SSH: &str =
+    "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10 -o ServerAliveCountMax=3";
 
 #[cfg(test)]
 mod tests {
@@ -182,6 +210,18 @@ mod tests {
             assert_eq!(length, if seq <= 3 { seq } else { seq - 3 });
         }
         assert_eq!(read(&["log", "-1", "--format=%s", "pulse"]), "Snapshot 5");
+    }
+
+    #[test]
+    fn a_git_that_hangs_ends_in_time_with_what_it_started() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut target = Git::new("forge", "x", "pulse", &directory.path().join("w"), 3).expect("a target");
+        target.git(&["init", "--quiet", "--bare"], b"", 0).expect("git is installed");
+        target.timeout = Duration::from_millis(300);
+        let began = Instant::now();
+        let hangs = target.git(&["-c", "alias.hang=!sleep 60", "hang"], b"", 0).expect_err("too long");
+        assert!(hangs.to_string().contains("took longer"), "{hangs}");
+        assert!(began.elapsed() < Duration::from_secs(30), "its child held it up");
     }
 
     #[test]
