@@ -22,6 +22,6 @@ pub use board::{Board, Envelope};
 pub use findings::{Findings, Outcome, PlaceWord, ServiceWord, Snapshot};
 pub use plan::{Check, PORTAL, Step, WEB_ANCHORS};
 pub use sentence::{About, Language};
-pub use tally::{Beacon, Tally};
+pub use tally::{Beacon, SLICE_MS, Tally};
 pub use told::{CellInfo, INFO_PATH, MAX_INFO_BYTES, Place, Pulse};
 pub use verdict::{Diagnosis, Reason, Verdict, diagnose};

@@ -1,10 +1,10 @@
-//! Beacons: how often the home was reached and how often not, counted by minute and told to the observatory, unless the
-//! person has switched it off.
+//! Beacons: how often the home was reached and how often not, counted in slices of a quarter of a minute and told to the
+//! observatory, unless the person has switched it off.
 //!
-//! A beacon says how many attempts of one minute failed and nothing else: no id, no contact, no address of anybody.
+//! A beacon says how many attempts of one slice failed, and at which cell: no id, no contact, no address of anybody.
 //! Only one success in [`SUCCESS_EVERY`] is counted, and counts for as many, so that most devices say nothing on
-//! most days. What could not be told within [`KEEP_MINUTES`] is dropped: a device whose own network was gone has no
-//! evidence against anybody.
+//! most days. What could not be told within [`KEEP_MS`] is dropped: a device whose own network was gone has no
+//! evidence against anybody. Slices are short because an observatory counts a beacon when it arrives.
 
 use std::collections::VecDeque;
 
@@ -13,17 +13,25 @@ use serde::Serialize;
 /// A success is counted this seldom, and for this many.
 pub const SUCCESS_EVERY: u32 = 10;
 
-/// Minutes that a beacon waits for a way to the observatory.
-const KEEP_MINUTES: u32 = 3;
+/// How long a slice is, and how often a client looks whether there is one to tell.
+pub const SLICE_MS: u64 = 15_000;
 
-/// More attempts in a minute are not counted; a client that tries so often is broken.
-const MAX_ATTEMPTS: u32 = 60;
+/// How long a beacon waits for a way to the observatory.
+const KEEP_MS: u64 = 180_000;
 
-/// One minute of one client, as the observatory takes it.
+/// More attempts in a slice are not counted; a client that tries so often is broken.
+const MAX_ATTEMPTS: u32 = 20;
+
+const MINUTE_MS: u64 = 60_000;
+
+/// One slice of one client, as the observatory takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Beacon {
     /// The observatory's name for what was tried.
     pub service: String,
+    /// The name of the cell that was tried.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cell: String,
     /// Minutes since 1970.
     pub minute: u32,
     /// Random, so that the same beacon told twice counts once.
@@ -37,8 +45,8 @@ pub struct Beacon {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Minute {
-    minute: u32,
+struct Slice {
+    number: u64,
     attempts: u32,
     failures: u32,
     batch: u64,
@@ -47,80 +55,93 @@ struct Minute {
 /// The counts of the last minutes.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    minutes: VecDeque<Minute>,
+    slices: VecDeque<Slice>,
 }
 
 impl Tally {
-    /// Counts one attempt to reach the home. `dice` is random.
-    pub fn count(&mut self, minute: u32, reached: bool, dice: u64) {
+    /// Counts one attempt to reach the home, at Unix milliseconds `now_ms`. `dice` is random.
+    pub fn count(&mut self, now_ms: u64, reached: bool, dice: u64) {
         let (attempts, failures) = match reached {
             true if dice.is_multiple_of(u64::from(SUCCESS_EVERY)) => (SUCCESS_EVERY, 0),
             true => return,
             false => (1, 1),
         };
-        if self.minutes.back().is_none_or(|last| last.minute != minute) {
+        let number = now_ms / SLICE_MS;
+        if self.slices.back().is_none_or(|last| last.number != number) {
             // The dice that chose a success are loaded; mixed with the clock's bits they still tell batches apart.
-            let batch = dice.rotate_left(29) ^ u64::from(minute).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            self.minutes.push_back(Minute { minute, attempts: 0, failures: 0, batch });
+            let batch = dice.rotate_left(29) ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.slices.push_back(Slice { number, attempts: 0, failures: 0, batch });
         }
-        if let Some(now) = self.minutes.back_mut()
+        if let Some(now) = self.slices.back_mut()
             && now.attempts + attempts <= MAX_ATTEMPTS
         {
             now.attempts += attempts;
             now.failures += failures;
         }
-        self.forget(minute);
+        self.forget(number);
     }
 
-    /// The oldest whole minute to tell at `minute`, if there is one. Call [`Tally::told`] when that has worked.
-    pub fn due(&mut self, minute: u32, service: &str) -> Option<Beacon> {
-        self.forget(minute);
-        let oldest = self.minutes.front().filter(|oldest| oldest.minute < minute)?;
+    /// The oldest whole slice to tell at `now_ms` about the cell of this name, if there is one. Call [`Tally::told`] when
+    /// that has worked.
+    pub fn due(&mut self, now_ms: u64, service: &str, cell: &str) -> Option<Beacon> {
+        let number = now_ms / SLICE_MS;
+        self.forget(number);
+        let oldest = self.slices.front().filter(|oldest| oldest.number < number)?;
         Some(Beacon {
             service: service.to_owned(),
-            minute: oldest.minute,
-            batch: format!("{:016x}", oldest.batch),
+            cell: cell.to_owned(),
+            minute: u32::try_from(oldest.number * SLICE_MS / MINUTE_MS).unwrap_or(u32::MAX),
+            batch: name(oldest),
             attempts: oldest.attempts,
             failures: oldest.failures,
             phase: "connect",
         })
     }
 
-    /// The beacon of this minute has arrived.
-    pub fn told(&mut self, minute: u32) {
-        self.minutes.retain(|one| one.minute != minute);
+    /// The beacon of this batch has arrived.
+    pub fn told(&mut self, batch: &str) {
+        self.slices.retain(|one| name(one) != batch);
     }
 
-    fn forget(&mut self, minute: u32) {
+    fn forget(&mut self, number: u64) {
         // Also what a clock that was set back has left in the future.
-        self.minutes.retain(|one| one.minute <= minute && minute - one.minute <= KEEP_MINUTES);
+        self.slices.retain(|one| one.number <= number && number - one.number <= KEEP_MS / SLICE_MS);
     }
+}
+
+fn name(slice: &Slice) -> String {
+    format!("{:016x}", slice.batch)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A moment within a slice.
+    fn at(slice: u64) -> u64 {
+        slice * SLICE_MS + 700
+    }
+
     #[test]
-    fn failures_are_told_after_their_minute() {
+    fn failures_are_told_once_their_quarter_of_a_minute_is_over() {
         let mut tally = Tally::default();
-        tally.count(100, false, 1);
-        tally.count(100, false, 2);
-        assert_eq!(tally.due(100, "mbolo"), None, "the minute is not over");
-        let beacon = tally.due(101, "mbolo").unwrap();
-        assert_eq!((beacon.minute, beacon.attempts, beacon.failures), (100, 2, 2));
-        assert_eq!(tally.due(101, "mbolo"), Some(beacon), "until it has arrived, under the same batch");
-        tally.told(100);
-        assert_eq!(tally.due(102, "mbolo"), None);
+        tally.count(at(100), false, 1);
+        tally.count(at(100), false, 2);
+        assert_eq!(tally.due(at(100), "mbolo", "home"), None, "the slice is not over");
+        let beacon = tally.due(at(101), "mbolo", "home").unwrap();
+        assert_eq!((beacon.minute, beacon.attempts, beacon.failures), (25, 2, 2));
+        assert_eq!(tally.due(at(101), "mbolo", "home"), Some(beacon.clone()), "until it has arrived");
+        tally.told(&beacon.batch);
+        assert_eq!(tally.due(at(102), "mbolo", "home"), None);
     }
 
     #[test]
     fn a_success_is_seldom_told_and_then_counts_for_all_of_its_kind() {
         let mut attempts = 0;
-        for (minute, dice) in (1..).zip(0..1_000_u64) {
+        for (slice, dice) in (1..).zip(0..1_000_u64) {
             let mut tally = Tally::default();
-            tally.count(minute, true, dice);
-            attempts += tally.due(minute + 1, "mbolo").map_or(0, |beacon| beacon.attempts);
+            tally.count(at(slice), true, dice);
+            attempts += tally.due(at(slice + 1), "mbolo", "home").map_or(0, |beacon| beacon.attempts);
         }
         assert_eq!(attempts, 1_000);
     }
@@ -128,35 +149,30 @@ mod tests {
     #[test]
     fn a_device_that_was_cut_off_for_long_accuses_nobody_afterwards() {
         let mut tally = Tally::default();
-        for minute in 100..160 {
-            tally.count(minute, false, u64::from(minute));
+        for slice in 100..400 {
+            tally.count(at(slice), false, slice);
         }
-        let mut told = Vec::new();
-        while let Some(beacon) = tally.due(200, "mbolo") {
-            tally.told(beacon.minute);
-            told.push(beacon.minute);
-        }
-        assert_eq!(told, Vec::<u32>::new());
+        assert_eq!(tally.due(at(600), "mbolo", "home"), None);
     }
 
     #[test]
     fn a_client_gone_mad_and_a_clock_set_back_do_no_harm() {
         let mut tally = Tally::default();
         for dice in 0..10_000 {
-            tally.count(100, false, dice);
+            tally.count(at(100), false, dice);
         }
-        assert_eq!(tally.due(101, "mbolo").unwrap().attempts, MAX_ATTEMPTS);
-        tally.count(50, false, 1);
-        assert_eq!(tally.due(51, "mbolo").unwrap().minute, 50);
-        assert!(tally.minutes.len() <= KEEP_MINUTES as usize + 1);
+        assert_eq!(tally.due(at(101), "mbolo", "home").unwrap().attempts, MAX_ATTEMPTS);
+        tally.count(at(48), false, 1);
+        assert_eq!(tally.due(at(49), "mbolo", "home").unwrap().minute, 12);
+        assert!(tally.slices.len() as u64 <= KEEP_MS / SLICE_MS + 1);
     }
 
     #[test]
     fn a_beacon_holds_counts_and_nothing_of_the_person() {
         let mut tally = Tally::default();
-        tally.count(29_000_000, false, 7);
-        let text = serde_json::to_value(tally.due(29_000_001, "mbolo").unwrap()).unwrap();
+        tally.count(1_740_000_000_000, false, 7);
+        let text = serde_json::to_value(tally.due(1_740_000_020_000, "mbolo", "home").unwrap()).unwrap();
         let keys: Vec<&str> = text.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["attempts", "batch", "failures", "minute", "phase", "service"]);
+        assert_eq!(keys, ["attempts", "batch", "cell", "failures", "minute", "phase", "service"]);
     }
 }

@@ -43,6 +43,7 @@ impl Home {
     /// Looks, in less than five seconds.
     pub async fn check(&self) -> Check {
         let mut check = Check::new(self.is_here());
+        let mut finds_names = true;
         loop {
             let steps = check.next_round();
             if steps.is_empty() {
@@ -57,13 +58,19 @@ impl Home {
             while let Some(tried) = tries.join_next().await {
                 match tried {
                     Ok((Step::Snapshot, Ok(Tried::Word(word)))) => check.note_snapshot(word),
+                    Ok((step, Ok(Tried::NoName))) => {
+                        finds_names = false;
+                        check.note(step, Outcome::Failed);
+                    }
                     Ok((step, Ok(Tried::Outcome(outcome)))) => check.note(step, outcome),
                     // Silence proves something where an answer is sure to come, and nothing elsewhere.
                     Ok((step @ (Step::Anchor(_) | Step::Front), Err(_))) => check.note(step, Outcome::Failed),
                     _ => {}
                 }
             }
-            distrust_names(&mut check);
+            if !finds_names {
+                distrust_names(&mut check);
+            }
         }
     }
 
@@ -86,7 +93,10 @@ impl Home {
     async fn attempt(&self, step: Step) -> Tried {
         Tried::Outcome(match step {
             Step::Link => link(),
-            Step::Portal => portal().await,
+            Step::Portal => match portal().await {
+                Some(outcome) => outcome,
+                None => return Tried::NoName,
+            },
             Step::Anchor(number) => self.anchor(number).await,
             Step::Front => {
                 let verifier = Arc::new(Verifier::new(self.trusted.clone(), &self.settings));
@@ -158,6 +168,8 @@ impl Home {
 
 enum Tried {
     Outcome(Outcome),
+    /// A name that everybody finds was not found.
+    NoName,
     Word(Snapshot),
 }
 
@@ -185,12 +197,15 @@ fn link() -> Outcome {
     worked(v4 || v6())
 }
 
-/// Asks for a page that is known to be empty. A page to sign in answers in its place.
-async fn portal() -> Outcome {
+/// Asks for a page that is known to be empty. A page to sign in answers in its place. None if its name is not found.
+async fn portal() -> Option<Outcome> {
     let (host, path) = PORTAL;
-    let Ok(addresses) = lookup_host((host, 80)).await else { return Outcome::Failed };
-    let addresses: Vec<SocketAddr> = addresses.collect();
-    let Ok(mut stream) = TcpStream::connect(&addresses[..]).await else { return Outcome::NotTried };
+    let addresses: Vec<SocketAddr> = lookup_host((host, 80)).await.ok()?.collect();
+    Some(empty_page(&addresses, host, path).await)
+}
+
+async fn empty_page(addresses: &[SocketAddr], host: &str, path: &str) -> Outcome {
+    let Ok(mut stream) = TcpStream::connect(addresses).await else { return Outcome::NotTried };
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let mut beginning = [0; 12];
     let asked = stream.write_all(request.as_bytes()).await.is_ok();
@@ -271,6 +286,20 @@ mod tests {
         assert_eq!(check.diagnosis().reason, Reason::NotRunning);
         assert_eq!(check.findings().anchors, [Outcome::NotTried; 3]);
         assert!(home.sentence(&check.diagnosis()).contains("is not running"));
+    }
+
+    #[tokio::test]
+    async fn a_page_to_sign_in_is_not_the_empty_page() {
+        for (answer, expected) in [("302 Found", Outcome::Failed), ("204 No Content", Outcome::Ok)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let asked = tokio::spawn(async move { empty_page(&[address], "portal.example", "/empty").await });
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = [0; 512];
+            assert!(stream.read(&mut question).await.unwrap() > 0);
+            stream.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).await.unwrap();
+            assert_eq!(asked.await.unwrap(), expected, "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -13,8 +13,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mbolo_client_api::{Connection, OfflineReason};
 use mbolo_isitme::{
-    About, Board, CellInfo, Check, Diagnosis, Envelope, INFO_PATH, MAX_INFO_BYTES, Outcome, Snapshot, Step,
-    Tally, Verdict, WEB_ANCHORS,
+    About, Board, CellInfo, Check, Diagnosis, Envelope, INFO_PATH, MAX_INFO_BYTES, Outcome, SLICE_MS,
+    Snapshot, Step, Tally, Verdict, WEB_ANCHORS,
 };
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -35,8 +35,6 @@ const INFO_LIFE_MS: u64 = 6 * 60 * 60 * 1000;
 
 /// One request may take this long where nobody waits for it.
 const PATIENCE_MS: i32 = 10_000;
-
-const MINUTE_MS: u64 = 60_000;
 
 #[wasm_bindgen]
 extern "C" {
@@ -98,7 +96,7 @@ pub fn follow(app: App) {
         }
         Connection::Idle | Connection::Refused { .. } => {}
     });
-    dom::every(MINUTE_MS as i32, || spawn_local(tell()));
+    dom::every(SLICE_MS as i32, || spawn_local(tell()));
 }
 
 /// The sentence for a diagnosis, in the page's language.
@@ -334,24 +332,21 @@ async fn keep_info() {
 fn count(reached: bool) {
     if engine::is_leader() {
         let dice = (js_sys::Math::random() * 9e15) as u64;
-        TALLY.with_borrow_mut(|tally| tally.count(minute(), reached, dice));
+        TALLY.with_borrow_mut(|tally| tally.count(dom::now_ms(), reached, dice));
     }
 }
 
-/// Tells the observatory of the oldest minute that it does not know, if it may.
+/// Tells the observatory of the oldest slice that it does not know, if it may.
 async fn tell() {
-    let Some(pulse) = told().pulse.filter(|_| beacons()) else { return };
-    let Some(beacon) = TALLY.with_borrow_mut(|tally| tally.due(minute(), &pulse.service)) else { return };
+    let CellInfo { name, pulse, .. } = told();
+    let Some(pulse) = pulse.filter(|_| beacons()) else { return };
+    let due = TALLY.with_borrow_mut(|tally| tally.due(dom::now_ms(), &pulse.service, &name));
+    let Some(beacon) = due else { return };
     let Ok(body) = serde_json::to_string(&beacon) else { return };
     // Plain text needs no question beforehand, which would be a second way to fail.
     let options = [("mode", "no-cors"), ("method", "POST"), ("credentials", "omit"), ("body", body.as_str())];
     let address = format!("{}/v1/beacon", pulse.url);
     if let Some(Some(_)) = within(PATIENCE_MS, fetch(&address, &options).boxed_local()).await {
-        TALLY.with_borrow_mut(|tally| tally.told(beacon.minute));
+        TALLY.with_borrow_mut(|tally| tally.told(&beacon.batch));
     }
-}
-
-/// Minutes since 1970.
-fn minute() -> u32 {
-    (dom::now_ms() / MINUTE_MS) as u32
 }

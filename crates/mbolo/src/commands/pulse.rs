@@ -306,12 +306,17 @@ fn in_words(outcome: &Outcome) -> String {
 fn build_geo(tables: &[Source], out: &Path) -> Result<(), Problem> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut builder = Builder::new(now.try_into().unwrap_or(i64::MAX));
+    let mut rows = 0;
     for table in tables {
         let added = builder.add(table)?;
+        rows += added.rows;
         eprintln!("{}: {} rows, {} not understood", table.path.display(), added.rows, added.bad);
         for bad in &added.bad_lines {
             eprintln!("  line {}: {}", bad.line, bad.why);
         }
+    }
+    if rows == 0 {
+        return Err(GeoError::Empty.into());
     }
     let bytes = builder.build();
     mbolo_geo::write_file(out, &bytes)?;

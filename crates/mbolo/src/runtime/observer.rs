@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mbolo_isitme::{Beacon, CellInfo, INFO_PATH, MAX_INFO_BYTES, Pulse, Tally};
+use mbolo_isitme::{Beacon, CellInfo, INFO_PATH, MAX_INFO_BYTES, Pulse, SLICE_MS, Tally};
 use tokio::sync::mpsc;
 
 use super::address::CellAddress;
@@ -22,23 +22,23 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the cell tells is asked for again after this many milliseconds.
 const INFO_LIFE_MS: u64 = 6 * 60 * 60 * 1000;
 
-const MINUTE_MS: u64 = 60_000;
-
 /// Something that came of an aside.
 #[derive(Debug)]
 pub enum Aside {
     /// The cell has told about itself.
     Told(CellInfo),
-    /// The beacon of this minute has arrived.
-    Arrived(u32),
-    /// Another minute has begun.
-    Minute,
+    /// The beacon of this batch has arrived.
+    Arrived(String),
+    /// It is time to look whether there is one to tell.
+    Slice,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Observer {
     tally: Tally,
+    /// When in a slice this client tells, so that not all do at once.
+    phase_ms: u64,
     asked_at_ms: Option<u64>,
     news: mpsc::UnboundedSender<Aside>,
     inbox: mpsc::UnboundedReceiver<Aside>,
@@ -48,24 +48,22 @@ impl Observer {
     /// One that knows nothing yet.
     pub fn new() -> Self {
         let (news, inbox) = mpsc::unbounded_channel();
-        Self { tally: Tally::default(), asked_at_ms: None, news, inbox }
+        let phase_ms = dice() % SLICE_MS;
+        Self { tally: Tally::default(), phase_ms, asked_at_ms: None, news, inbox }
     }
 
     /// The next thing that came of an aside. Cancel-safe.
     pub async fn next(&mut self) -> Aside {
-        let next_minute = Duration::from_millis(MINUTE_MS - now_ms() % MINUTE_MS);
+        let next_slice = Duration::from_millis(SLICE_MS - (now_ms() + self.phase_ms) % SLICE_MS);
         tokio::select! {
             Some(news) = self.inbox.recv() => news,
-            () = tokio::time::sleep(next_minute) => Aside::Minute,
+            () = tokio::time::sleep(next_slice) => Aside::Slice,
         }
     }
 
     /// An attempt to reach the cell has come to an end.
     pub fn attempted(&mut self, reached: bool) {
-        let mut dice = [0; 8];
-        if getrandom::fill(&mut dice).is_ok() {
-            self.tally.count(minute(), reached, u64::from_le_bytes(dice));
-        }
+        self.tally.count(now_ms(), reached, dice());
     }
 
     /// The cell is there: asks what it tells about itself, if that was long ago.
@@ -89,11 +87,9 @@ impl Observer {
 
     /// Sends the oldest beacon, if there is one and it is wanted; returns whether.
     pub fn tell(&mut self, settings: &Settings) -> bool {
-        let Some(pulse) = settings.told.as_ref().and_then(|told| told.pulse.as_ref()) else { return false };
-        if settings.beacons_off {
-            return false;
-        }
-        let Some(beacon) = self.tally.due(minute(), &pulse.service) else { return false };
+        let Some(told) = &settings.told else { return false };
+        let Some(pulse) = told.pulse.as_ref().filter(|_| !settings.beacons_off) else { return false };
+        let Some(beacon) = self.tally.due(now_ms(), &pulse.service, &told.name) else { return false };
         let Ok(request) = request(pulse, &beacon) else { return false };
         let news = self.news.clone();
         tokio::spawn(async move {
@@ -102,7 +98,7 @@ impl Observer {
             match tokio::time::timeout(PATIENCE, sent).await {
                 // What is refused once is refused always.
                 Ok(Ok((200..=299 | 400..=407 | 409..=428, _))) => {
-                    let _ = news.send(Aside::Arrived(beacon.minute));
+                    let _ = news.send(Aside::Arrived(beacon.batch));
                 }
                 other => tracing::debug!(?other, %address, "the beacon did not arrive"),
             }
@@ -110,9 +106,9 @@ impl Observer {
         true
     }
 
-    /// The beacon of this minute has arrived; the next one may follow.
-    pub fn arrived(&mut self, minute: u32) {
-        self.tally.told(minute);
+    /// The beacon of this batch has arrived; the next one may follow.
+    pub fn arrived(&mut self, batch: &str) {
+        self.tally.told(batch);
     }
 }
 
@@ -120,9 +116,13 @@ fn request(pulse: &Pulse, beacon: &Beacon) -> std::io::Result<(WebAddress, Vec<u
     Ok((format!("{}/v1/beacon", pulse.url).parse()?, serde_json::to_vec(beacon)?))
 }
 
-/// Minutes since 1970.
-fn minute() -> u32 {
-    u32::try_from(now_ms() / MINUTE_MS).unwrap_or(u32::MAX)
+/// A random number; without randomness always the same, which only makes batches look alike.
+fn dice() -> u64 {
+    let mut dice = [0; 8];
+    match getrandom::fill(&mut dice) {
+        Ok(()) => u64::from_le_bytes(dice),
+        Err(_) => 1,
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     async fn aside(observer: &mut Observer) -> Aside {
         loop {
             match observer.next().await {
-                Aside::Minute => {}
+                Aside::Slice => {}
                 other => return other,
             }
         }
@@ -177,14 +177,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_minute_of_failures_is_told_unless_the_person_does_not_want_it() {
+    async fn failures_are_told_unless_the_person_does_not_want_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let pulse = Pulse { url, service: "mbolo".into(), ..Pulse::default() };
-        let told = CellInfo { pulse: Some(pulse), ..CellInfo::default() };
+        let told = CellInfo { name: "home".into(), pulse: Some(pulse), ..CellInfo::default() };
         let mut settings = Settings { told: Some(told), beacons_off: true, ..Settings::default() };
         let mut observer = Observer::new();
-        let last = minute() - 1;
+        let last = now_ms() - SLICE_MS;
         observer.tally.count(last, false, 1);
         assert!(!observer.tell(&settings));
         settings.beacons_off = false;
@@ -194,11 +194,11 @@ mod tests {
         let body: serde_json::Value =
             serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
         assert_eq!(
-            (&body["attempts"], &body["failures"], &body["minute"]),
-            (&1.into(), &1.into(), &last.into())
+            (&body["attempts"], &body["failures"], &body["minute"], &body["cell"]),
+            (&1.into(), &1.into(), &(last / SLICE_MS * SLICE_MS / 60_000).into(), &"home".into())
         );
-        let Aside::Arrived(minute) = aside(&mut observer).await else { panic!("something else") };
-        observer.arrived(minute);
-        assert!(observer.tally.due(last + 2, "mbolo").is_none());
+        let Aside::Arrived(batch) = aside(&mut observer).await else { panic!("something else") };
+        observer.arrived(&batch);
+        assert!(observer.tally.due(last + 2 * SLICE_MS, "mbolo", "home").is_none());
     }
 }
