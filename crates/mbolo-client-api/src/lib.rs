@@ -87,6 +87,11 @@ pub enum Request {
         /// A handle, `@handle`, or a link that ends in `/@handle` or `#@handle`.
         handle: String,
     },
+    /// Asks the cell who has a handle, and begins nothing: [`Reply::Found`].
+    FindAccount {
+        /// As for [`Request::StartChat`].
+        handle: String,
+    },
     /// Makes a group. Answered with [`Reply::Chat`]; members are added as the cell accepts them.
     CreateGroup {
         /// Its name.
@@ -137,6 +142,10 @@ pub enum Request {
         text: String,
         /// [`Message::id`] of the message it answers.
         reply_to: Option<String>,
+        /// Names this text, if the UI may have to ask again without knowing whether it was heard: a text of the same
+        /// device, room and id is sent once, and every further call is answered with the message that is there. Random,
+        /// at most 64 bytes.
+        client_id: Option<String>,
     },
     /// Sets or (with an empty emoji) takes back one's reaction.
     React {
@@ -170,10 +179,12 @@ pub enum Request {
         /// [`Message::id`].
         message: String,
     },
-    /// Everything in the room has been seen.
+    /// What is in the room has been seen.
     MarkRead {
         /// Room id.
         room: String,
+        /// [`Message::position`] of the last message that was seen; what stands after it stays unread. Everything without.
+        up_to: Option<u64>,
     },
     /// One is typing, or has stopped. Not stored anywhere.
     SetTyping {
@@ -215,6 +226,7 @@ pub enum Reply {
     Members { members: Vec<Member> },
     MessageInfo { delivered_to: Vec<Member>, read_by: Vec<Member>, waiting_for: Vec<Member> },
     Connection { connection: Connection },
+    Found { account: String },
 }
 
 /// What changed, with its new state.
@@ -264,11 +276,38 @@ pub enum Update {
         /// All of them.
         members: Vec<Member>,
     },
+    /// A change of a group that was asked for and answered with [`Reply::Done`] will not happen.
+    ChangeFailed {
+        /// Room id.
+        room: String,
+        /// What was wanted.
+        change: Change,
+        /// Whom it was about; nobody, if it was about the group's name.
+        members: Vec<Member>,
+        /// Why not: `not_admin`, `not_a_member`, `last_admin`, `no_key_package` or `change_refused`.
+        reason: Failure,
+    },
     /// The connection changed.
     Connection {
         /// Its state.
         connection: Connection,
     },
+}
+
+/// A change of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Members were to be added.
+    Add,
+    /// A member was to be removed.
+    Remove,
+    /// A member was to become an admin.
+    Promote,
+    /// An admin was to become a plain member.
+    Demote,
+    /// The group was to have another name.
+    Rename,
 }
 
 /// The account of a profile.
@@ -495,7 +534,12 @@ pub struct Failure {
     /// Stable, for programs and translations: `offline`, `no_account`, `already_signed_up`, `handle_taken`,
     /// `handle_invalid`, `handle_unknown`, `invite_invalid`, `signup_closed`, `not_a_member`, `not_admin`,
     /// `unknown_room`, `unknown_message`, `too_long`, `empty`, `yourself`, `room_full`, `already_member`,
-    /// `phrase_invalid`, `storage_full`, `busy`, `no_key_package`, `internal`.
+    /// `phrase_invalid`, `storage_full`, `busy`, `no_key_package`, `internal`; `unknown_device` (the cell does not know
+    /// this device any more), `other_cell` (another cell answers at the address), `other_version` (the cell speaks another
+    /// version of the protocol), `account_unknown` (the words are a phrase, but of no account on this cell),
+    /// `too_many_devices` (the account has as many devices as it may); `handle_moved` (the handle was another account's
+    /// when it was last seen), `name_invalid`, `not_a_group` (it is a chat of two), `last_admin` (a group keeps one),
+    /// `change_refused` (the cell does not take the change).
     pub code: String,
     /// English, says what can be done.
     pub message: String,

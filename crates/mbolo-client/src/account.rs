@@ -12,11 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::engine::{Client, Fault, failure};
 use crate::mls::Device;
+use crate::names;
 use crate::session::{Asked, Link, RECEIVE_WINDOW};
 use crate::store;
-
-/// The longest name, in characters.
-pub(crate) const MAX_NAME_CHARS: usize = 100;
 
 /// The account of this profile.
 pub(crate) struct Me {
@@ -101,7 +99,7 @@ impl Client {
             self.reply(id, Err(failure("already_signed_up", "this profile has an account; sign out first")));
             return Ok(());
         }
-        let name = match checked_name(name) {
+        let name = match names::checked(name) {
             Ok(name) => name,
             Err(refusal) => {
                 self.reply(id, Err(refusal));
@@ -236,7 +234,7 @@ impl Client {
     }
 
     pub(crate) fn set_name(&mut self, id: u64, name: &str) -> Result<(), Fault> {
-        match checked_name(name) {
+        match names::checked(name) {
             Ok(name) => {
                 store::set_profile(&self.db, "name", name.as_bytes())?;
                 if let Some(me) = &mut self.me {
@@ -253,7 +251,7 @@ impl Client {
         Ok(())
     }
 
-    /// Remembers an account's handle.
+    /// Remembers an account's handle. It is somebody else's to check that no other account is known by it.
     pub(crate) fn learn_account(&mut self, account: AccountId, handle: &str) -> Result<(), Fault> {
         if !handle.is_empty() {
             self.db
@@ -262,18 +260,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-/// A name, trimmed, or why it is none.
-pub(crate) fn checked_name(name: &str) -> Result<String, mbolo_client_api::Failure> {
-    let name = name.trim();
-    if name.is_empty() {
-        return Err(failure("empty", "a name cannot be empty"));
-    }
-    if name.chars().count() > MAX_NAME_CHARS {
-        return Err(failure("too_long", "a name has at most 100 characters"));
-    }
-    Ok(name.to_owned())
 }
 
 /// The account's root key: a hash of the BIP-39 seed (no passphrase) of the 32 bytes behind the 24 words.

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use mbolo_client_api::{ChatKind, Membership, Reply, Request};
+use mbolo_client_api::{ChatKind, Failure, Membership, Reply, Request};
+use mbolo_proto::signing::verify_certificate;
 use mbolo_proto::wire::{self, ErrorCode, client_frame};
 use mbolo_proto::{AccountId, Handle, RoomId, limits};
+use rusqlite::OptionalExtension;
 
-use crate::account::checked_name;
 use crate::engine::{Client, Fault, failure};
-use crate::intents::Intent;
+use crate::intents::{Intent, LAST_ADMIN, NOT_ADMIN};
+use crate::names;
 use crate::room::Room;
 use crate::session::{Asked, Link};
 use crate::store;
@@ -26,6 +28,7 @@ pub(crate) struct Lookup {
 }
 
 enum Purpose {
+    Find,
     StartChat,
     CreateGroup { name: String },
     AddMembers { room: RoomId },
@@ -80,7 +83,8 @@ impl Client {
                 Ok(())
             }
             Request::StartChat { handle } => self.resolve(id, Purpose::StartChat, &[handle]),
-            Request::CreateGroup { name, handles } => match checked_name(&name) {
+            Request::FindAccount { handle } => self.resolve(id, Purpose::Find, &[handle]),
+            Request::CreateGroup { name, handles } => match names::checked(&name) {
                 Ok(name) if handles.is_empty() => self.create_group(id, &name, BTreeSet::new()),
                 Ok(name) => self.resolve(id, Purpose::CreateGroup { name }, &handles),
                 Err(refusal) => {
@@ -108,11 +112,15 @@ impl Client {
             Request::SetAdmin { room, account, admin } => {
                 let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
                 let Some(account) = self.named_member(id, room.id, &account)? else { return Ok(()) };
+                if !admin && self.admins(room.id)? == [account] {
+                    self.reply(id, Err(failure(LAST_ADMIN.0, LAST_ADMIN.1)));
+                    return Ok(());
+                }
                 self.intend(id, room.id, &Intent::SetAdmin { account, admin })
             }
             Request::RenameGroup { room, name } => {
                 let Some(room) = self.room_of_admin(id, &room)? else { return Ok(()) };
-                match checked_name(&name) {
+                match names::checked(&name) {
                     Ok(name) => self.rename_group(id, room, name),
                     Err(refusal) => {
                         self.reply(id, Err(refusal));
@@ -124,14 +132,16 @@ impl Client {
                 let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
                 self.leave_group(id, room)
             }
-            Request::SendText { room, text, reply_to } => self.send_text(id, &room, text, reply_to),
+            Request::SendText { room, text, reply_to, client_id } => {
+                self.send_text(id, &room, text, reply_to, client_id.as_deref())
+            }
             Request::React { room, message, emoji } => self.react(id, &room, &message, emoji),
             Request::Edit { room, message, text } => self.edit(id, &room, &message, text),
             Request::Delete { room, message } => self.delete(id, &room, &message),
             Request::Retry { room, message } => self.retry(id, &room, &message),
-            Request::MarkRead { room } => {
+            Request::MarkRead { room, up_to } => {
                 let Some(room) = self.named_room(id, &room)? else { return Ok(()) };
-                self.mark_read(room)?;
+                self.mark_read(room, up_to)?;
                 self.reply(id, Ok(Reply::Done));
                 Ok(())
             }
@@ -200,12 +210,25 @@ impl Client {
 
     fn room_of_admin(&mut self, id: u64, room: &str) -> Result<Option<Room>, Fault> {
         let Some(room) = self.room_of_member(id, room)? else { return Ok(None) };
+        if room.kind == ChatKind::Direct {
+            let message =
+                "this is a chat of two, which nobody joins and which has no name of its own; make a group";
+            self.reply(id, Err(failure("not_a_group", message)));
+            return Ok(None);
+        }
         let me = self.my_account()?;
-        if room.kind == ChatKind::Direct || !self.member(room.id, me)?.admin {
-            self.reply(id, Err(failure("not_admin", "only an admin of the group may do this")));
+        if !self.member(room.id, me)?.admin {
+            self.reply(id, Err(failure(NOT_ADMIN.0, NOT_ADMIN.1)));
             return Ok(None);
         }
         Ok(Some(room))
+    }
+
+    fn admins(&self, room: RoomId) -> Result<Vec<AccountId>, Fault> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT account FROM members WHERE room = ?1 AND present = 1 AND admin = 1")?;
+        Ok(statement.query_map([room.0], |row| row.get(0).map(AccountId))?.collect::<Result<_, _>>()?)
     }
 
     fn named_member(&mut self, id: u64, room: RoomId, account: &str) -> Result<Option<AccountId>, Fault> {
@@ -255,17 +278,10 @@ impl Client {
         let mut lookup = Lookup { purpose, waiting: 0, found: BTreeSet::new(), parked: Vec::new() };
         let mut unknown = Vec::new();
         for handle in wanted {
-            let known: Option<[u8; 32]> = {
-                use rusqlite::OptionalExtension;
-                self.db
-                    .prepare_cached("SELECT id FROM accounts WHERE handle = ?1")?
-                    .query_row([handle.as_str()], |row| row.get(0))
-                    .optional()?
-            };
             // A handle can change hands, so the cell is asked whenever it can be.
-            match known {
+            match self.known_by(handle.as_str())? {
                 Some(account) if !self.is_open() && !self.is_opening() => {
-                    lookup.found.insert(AccountId(account));
+                    lookup.found.insert(account);
                 }
                 _ => unknown.push(handle),
             }
@@ -291,7 +307,7 @@ impl Client {
     fn ask_handles(&mut self, call: u64, handles: Vec<Handle>) {
         for handle in handles {
             let body = wire::ResolveHandle { handle: handle.to_string() };
-            self.request(Asked::Resolve { call }, client_frame::Body::ResolveHandle(body));
+            self.request(Asked::Resolve { call, handle }, client_frame::Body::ResolveHandle(body));
         }
     }
 
@@ -307,9 +323,34 @@ impl Client {
         }
     }
 
-    pub(crate) fn on_resolved(&mut self, call: u64, account: &wire::Account) -> Result<(), Fault> {
-        let Ok(id) = AccountId::try_from(account.account_id.as_ref()) else { return Ok(()) };
-        self.learn_account(id, &account.handle)?;
+    /// The account that is known by a handle: the first one that had it when it was looked up.
+    fn known_by(&self, handle: &str) -> Result<Option<AccountId>, Fault> {
+        Ok(self
+            .db
+            .prepare_cached("SELECT id FROM accounts WHERE handle = ?1")?
+            .query_row([handle], |row| row.get(0).map(AccountId))
+            .optional()?)
+    }
+
+    pub(crate) fn on_resolved(
+        &mut self,
+        call: u64,
+        handle: &Handle,
+        account: &wire::Account,
+    ) -> Result<(), Fault> {
+        let Some(id) = proven_account(account).filter(|_| account.handle == handle.as_str()) else {
+            self.fail_lookup(call, failure("internal", "the cell's answer about this handle does not hold"));
+            return Ok(());
+        };
+        if self.known_by(handle.as_str())?.is_some_and(|known| known != id) {
+            let message = format!(
+                "@{handle} was another person's account when you met it, so nothing is done. If they have a new \
+                 account, they tell you so in another way and write to you first; the chat with the old account stays"
+            );
+            self.fail_lookup(call, failure("handle_moved", &message));
+            return Ok(());
+        }
+        self.learn_account(id, handle.as_str())?;
         let Some(mut lookup) = self.lookups.remove(&call) else { return Ok(()) };
         lookup.found.insert(id);
         lookup.waiting -= 1;
@@ -321,17 +362,21 @@ impl Client {
     }
 
     pub(crate) fn on_resolve_refused(&mut self, call: u64, error: &wire::Error) -> Result<(), Fault> {
+        let refusal = match error.code() {
+            ErrorCode::NotFound | ErrorCode::UnknownAccount => {
+                failure("handle_unknown", "nobody has this handle on this cell; check the spelling")
+            }
+            ErrorCode::HandleInvalid => failure("handle_invalid", &error.message),
+            _ => failure("busy", "the cell is busy; try again in a moment"),
+        };
+        self.fail_lookup(call, refusal);
+        Ok(())
+    }
+
+    fn fail_lookup(&mut self, call: u64, refusal: Failure) {
         if self.lookups.remove(&call).is_some() {
-            let refusal = match error.code() {
-                ErrorCode::NotFound | ErrorCode::UnknownAccount => {
-                    failure("handle_unknown", "nobody has this handle on this cell; check the spelling")
-                }
-                ErrorCode::HandleInvalid => failure("handle_invalid", &error.message),
-                _ => failure("busy", "the cell is busy; try again in a moment"),
-            };
             self.reply(call, Err(refusal));
         }
-        Ok(())
     }
 
     pub(crate) fn fail_lookups(&mut self, code: &str, message: &str) {
@@ -343,6 +388,12 @@ impl Client {
     fn resolved(&mut self, id: u64, lookup: Lookup) -> Result<(), Fault> {
         let me = self.my_account()?;
         match lookup.purpose {
+            Purpose::Find => {
+                if let Some(account) = lookup.found.first() {
+                    self.reply(id, Ok(Reply::Found { account: account.to_string() }));
+                }
+                Ok(())
+            }
             Purpose::StartChat => match lookup.found.first() {
                 Some(peer) if *peer == me => {
                     self.reply(id, Err(failure("yourself", "this is your own handle")));
@@ -418,8 +469,12 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn on_looked_up(&mut self, account: &wire::Account) -> Result<(), Fault> {
-        let Ok(id) = AccountId::try_from(account.account_id.as_ref()) else { return Ok(()) };
+    pub(crate) fn on_looked_up(&mut self, asked: AccountId, account: &wire::Account) -> Result<(), Fault> {
+        let Some(id) = proven_account(account).filter(|id| *id == asked) else { return Ok(()) };
+        // Somebody known has this handle: who comes with it now is shown without it.
+        if self.known_by(&account.handle)?.is_some_and(|known| known != id) {
+            return Ok(());
+        }
         self.learn_account(id, &account.handle)?;
         let rooms: Vec<RoomId> = {
             let mut statement =
@@ -431,6 +486,13 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// The account that an answer is about, if the certificates of all its devices are signed by that account's root key.
+fn proven_account(account: &wire::Account) -> Option<AccountId> {
+    let id = AccountId::try_from(account.account_id.as_ref()).ok()?;
+    let holds = |certificate| verify_certificate(certificate).is_ok_and(|device| device.account == id);
+    account.devices.iter().all(holds).then_some(id)
 }
 
 /// The handle in what a person typed or a link they got: `awa`, `@awa`, `https://cell/@awa`, `…#@awa`.

@@ -15,7 +15,6 @@ use rusqlite::OptionalExtension;
 use crate::content::Place;
 use crate::engine::{Client, Fault};
 use crate::mls::{self, CommitEffect, ForeignCommit, MlsFault, PendingCommit, RoomContext};
-use crate::outbox::position_of;
 use crate::room::{Healing, Room, encode_vector, without_commits};
 use crate::session::Asked;
 
@@ -83,10 +82,7 @@ impl Client {
         let mut room = self.room(id)?;
         let Some((pending, _)) = self.pending(id)? else { return Ok(()) };
         let receipt = accepted.receipt.clone().unwrap_or_default();
-        let position =
-            position_of(self.now, pending.epoch + 1).max(room.last_pushed + 1).max(room.last_own + 1);
-        let place = Place { origin: Origin::COMMITS, seq: pending.epoch + 1, position, at_ms: self.now };
-        room.last_own = position;
+        let place = self.place_now(&mut room, pending.epoch + 1);
         if !self.merge_own(&mut room, pending, &receipt, place)? {
             self.refuse_receipt(&mut room)?;
         }
@@ -110,7 +106,7 @@ impl Client {
             self.lose_external(&mut room)?;
         } else if let Some((entry, _)) = winner {
             let seq = pending.epoch + 1;
-            let position = position_of(entry.received_at_ms, seq).max(room.last_pushed + 1);
+            let position = room.next_position(entry.received_at_ms, seq);
             let place = Place { origin: Origin::COMMITS, seq, position, at_ms: entry.received_at_ms };
             if self.on_commit_entry(&mut room, entry, place)? {
                 room.vector.advance(Origin::COMMITS, seq);
@@ -363,7 +359,8 @@ impl Client {
         self.db
             .prepare_cached("DELETE FROM held WHERE room = ?1 AND epoch <= ?2")?
             .execute((room.id.0, room.epoch as i64))?;
-        for table in ["intents", "broken", "proposals", "pending", "exporters", "sent", "orphans"] {
+        self.drop_changes(room)?;
+        for table in ["broken", "proposals", "pending", "exporters", "sent", "orphans"] {
             self.db.execute(&format!("DELETE FROM {table} WHERE room = ?1"), [room.id.0])?;
         }
         // Whoever takes the device later cannot read what was said meanwhile.
@@ -378,6 +375,15 @@ impl Client {
     /// About what the cell's clock shows, never later; 0 if nothing is known of it. The own clock may be an hour wrong.
     fn cell_now(&self) -> u64 {
         self.session.cell_ahead_ms.map_or(0, |ahead| self.now.saturating_add_signed(ahead))
+    }
+
+    /// The next place in a room, for what the cell gave no time.
+    pub(crate) fn place_now(&self, room: &mut Room, seq: u64) -> Place {
+        let at_ms = match self.cell_now() {
+            0 => self.now,
+            at_ms => at_ms,
+        };
+        Place { origin: Origin::COMMITS, seq, position: room.next_position(0, 0), at_ms }
     }
 
     /// Takes over from the group what is kept in rows: members, admins, the sealing key. Whoever is new came at `since_ms`
@@ -489,8 +495,10 @@ impl Client {
                 events.push((by, RoomEvent::Demoted { member }, cause(b"demoted", &account.0)));
             }
         }
+        let mut place = place;
         for (sender, event, cause) in events {
             self.insert_event(room, sender, event, &cause, place)?;
+            place.position = room.next_position(0, 0);
         }
         Ok(())
     }

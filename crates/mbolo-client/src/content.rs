@@ -3,17 +3,19 @@
 //! A new kind is a message in `content.proto`, an arm here, and a variant of `Body` if it is shown. Kinds this
 //! version does not know are kept as they came and shown as "needs a newer version".
 
-use mbolo_client_api::{Body, ChatKind, MessageState, Reply, RoomEvent};
+use mbolo_client_api::{Body, Change, ChatKind, MessageState, Reply, RoomEvent};
 use mbolo_proto::content::{self, Content, content::Body as Kind};
 use mbolo_proto::{AccountId, EntryId, Origin, RoomId};
 use prost::Message as _;
 use rusqlite::OptionalExtension;
+use sha2::{Digest, Sha256};
 
-use crate::account::MAX_NAME_CHARS;
 use crate::engine::{Client, Fault, failure};
-use crate::outbox::position_of;
+use crate::intents::NOT_ADMIN;
+use crate::names;
+use crate::outbox::waiting_position;
 use crate::room::Room;
-use crate::view::{MessageKey, WAITING_POSITION, state_code};
+use crate::view::{MessageKey, state_code};
 
 /// The longest text, in bytes.
 pub(crate) const MAX_TEXT_BYTES: usize = 16_384;
@@ -304,7 +306,7 @@ impl Client {
         name: &str,
         place: Place,
     ) -> Result<(), Fault> {
-        let name: String = name.trim().chars().take(MAX_NAME_CHARS).collect();
+        let name = names::cleaned(name);
         let changed = self
             .db
             .prepare_cached(
@@ -326,10 +328,14 @@ impl Client {
         place: Place,
     ) -> Result<(), Fault> {
         let newer = (state.version, sender.0.as_slice()) > (room.name_version, room.name_sender.as_slice());
-        if room.kind == ChatKind::Direct || !newer || !self.member(room.id, sender)?.admin {
+        // A version that far ahead is there to let no other follow. Whoever is new knows no version to compare with.
+        let nearest = room.name_version.saturating_add(MAX_NAME_VERSIONS_AHEAD);
+        let follows =
+            state.version <= MAX_NAME_VERSION && (room.name_version == 0 || state.version <= nearest);
+        if room.kind == ChatKind::Direct || !newer || !follows || !self.member(room.id, sender)?.admin {
             return Ok(());
         }
-        let name: String = state.name.trim().chars().take(MAX_NAME_CHARS).collect();
+        let name: String = names::cleaned(&state.name);
         let renamed = !room.name.is_empty() && room.name != name;
         room.name_version = state.version;
         room.name_sender = sender.0.to_vec();
@@ -362,7 +368,25 @@ impl Client {
         room: &str,
         text: String,
         reply_to: Option<String>,
+        client_id: Option<&str>,
     ) -> Result<(), Fault> {
+        let me = self.my_account()?;
+        let Some(known) = self.named_room(id, room)? else { return Ok(()) };
+        let message_id = match client_id {
+            Some(name) if name.len() > MAX_CLIENT_ID_BYTES => {
+                self.reply(id, Err(failure("too_long", "the id of a text has at most 64 bytes")));
+                return Ok(());
+            }
+            Some(name) => Some(self.message_id_of(known.id, name)?),
+            None => None,
+        };
+        // Asked for before, by a user interface that did not hear the answer.
+        if let Some(message_id) = &message_id
+            && let Some(message) = self.message(known.id, MessageKey::new(me, message_id))?
+        {
+            self.reply(id, Ok(Reply::Sent { message }));
+            return Ok(());
+        }
         let Some(mut room) = self.room_of_member(id, room)? else { return Ok(()) };
         if !self.text_is_fit(id, &text) {
             return Ok(());
@@ -376,12 +400,14 @@ impl Client {
                 None => return Ok(()),
             },
         };
-        let me = self.my_account()?;
         let mut content = self.new_content(Kind::Text(content::Text { body: text.clone() }));
         content.in_reply_to = in_reply_to;
+        if let Some(message_id) = message_id {
+            content.message_id = message_id.to_vec().into();
+        }
         let key = MessageKey::new(me, &content.message_id);
         let outbox = self.post(room.id, &content, Some(key))?;
-        let position = WAITING_POSITION + outbox.unsigned_abs();
+        let position = waiting_position(outbox);
         let place = Place { origin: Origin::COMMITS, seq: 0, position, at_ms: self.now };
         self.insert(&mut room, me, &content, &Body::Text { text }, None, place, Some(MessageState::Waiting))?;
         room.save(&self.db)?;
@@ -403,9 +429,9 @@ impl Client {
         let reference = content::MessageRef { sender: sender.to_bytes(), message_id: message_id.into() };
         let content = self
             .new_content(Kind::Reaction(content::Reaction { target: Some(reference), emoji: emoji.clone() }));
-        self.post(room.id, &content, None)?;
+        let outbox = self.post(room.id, &content, None)?;
         let me = self.my_account()?;
-        self.set_reaction(room.id, target, me, &emoji, position_of(self.now, 0))?;
+        self.set_reaction(room.id, target, me, &emoji, waiting_position(outbox))?;
         self.reply(id, Ok(Reply::Done));
         Ok(())
     }
@@ -422,8 +448,8 @@ impl Client {
         }
         let content =
             self.new_content(Kind::Edit(content::Edit { message_id: message_id.into(), body: text.clone() }));
-        self.post(room.id, &content, None)?;
-        self.set_text(room.id, target, &text, position_of(self.now, 0))?;
+        let outbox = self.post(room.id, &content, None)?;
+        self.set_text(room.id, target, &text, waiting_position(outbox))?;
         self.reply(id, Ok(Reply::Done));
         Ok(())
     }
@@ -443,23 +469,43 @@ impl Client {
         Ok(())
     }
 
+    /// Wants another name for the group. It is shown at once and holds when the cell has it and this account is still an
+    /// admin: only then do the others follow it.
     pub(crate) fn rename_group(&mut self, id: u64, mut room: Room, name: String) -> Result<(), Fault> {
-        let me = self.my_account()?;
-        room.name_version += 1;
-        room.name_sender = me.0.to_vec();
-        let renamed = room.name != name;
-        room.name.clone_from(&name);
-        if renamed {
-            let cause = [room.id.0.as_slice(), b"name", &room.name_version.to_be_bytes(), &me.0].concat();
-            let position = room.last_pushed.max(room.last_own) + 1;
-            let place = Place { origin: Origin::COMMITS, seq: 0, position, at_ms: self.now };
-            room.last_own = position;
-            self.insert_event(&mut room, me, RoomEvent::Renamed { name }, &cause, place)?;
+        if room.shown_name() != name {
+            let newest = room.wanted_name.as_ref().map_or(room.name_version, |(_, version)| *version);
+            let version = newest.max(room.name_version) + 1;
+            if version > MAX_NAME_VERSION {
+                self.reply(id, Err(failure("change_refused", "this group cannot be renamed any more")));
+                return Ok(());
+            }
+            let state = content::RoomState { version, name: name.clone() };
+            room.wanted_name = Some((name, version));
+            room.save(&self.db)?;
+            let content = self.new_content(Kind::RoomState(state));
+            self.post(room.id, &content, None)?;
+            self.chat_changed(room.id);
         }
-        room.save(&self.db)?;
-        self.post_room_state(&room)?;
-        self.chat_changed(room.id);
         self.reply(id, Ok(Reply::Done));
+        Ok(())
+    }
+
+    /// The own word about the room's name has its place among those of the others, and counts there or does not.
+    pub(crate) fn settle_name(
+        &mut self,
+        room: &mut Room,
+        state: &content::RoomState,
+        place: Place,
+    ) -> Result<(), Fault> {
+        let me = self.my_account()?;
+        self.take_room_state(room, me, state, place)?;
+        if room.wanted_name.as_ref().is_some_and(|(_, version)| *version == state.version) {
+            room.wanted_name = None;
+            self.chat_changed(room.id);
+            if !self.member(room.id, me)?.admin {
+                self.change_failed(room.id, Change::Rename, &[], NOT_ADMIN)?;
+            }
+        }
         Ok(())
     }
 
@@ -486,6 +532,19 @@ impl Client {
             body: Some(body),
             ..Content::default()
         }
+    }
+
+    /// The message id of a text that the user interface has given a name. It follows from the name, so that the row of
+    /// the message itself says that the text was taken.
+    fn message_id_of(&self, room: RoomId, name: &str) -> Result<[u8; 16], Fault> {
+        let me = self.me.as_ref().ok_or(Fault::Damaged("no account"))?;
+        let hash: [u8; 32] = Sha256::new_with_prefix(b"mbolo/client-id/v1")
+            .chain_update(me.device.public().to_bytes())
+            .chain_update(room.0)
+            .chain_update(name)
+            .finalize()
+            .into();
+        Ok(MessageKey::first_of(&hash).0)
     }
 
     fn text_is_fit(&mut self, id: u64, text: &str) -> bool {
@@ -538,12 +597,19 @@ impl Client {
 /// A message's key, its sender, the id the sender gave it, and what it says.
 pub(crate) type NamedMessage = (MessageKey, AccountId, Vec<u8>, Body);
 
-fn key_of(reference: &content::MessageRef) -> Option<MessageKey> {
+/// The message that a reference names.
+pub(crate) fn key_of(reference: &content::MessageRef) -> Option<MessageKey> {
     let sender = AccountId::try_from(reference.sender.as_ref()).ok()?;
     Some(MessageKey::new(sender, &reference.message_id))
 }
 
+/// A group whose name changes every minute comes to this in eight thousand years.
+const MAX_NAME_VERSION: u64 = u32::MAX as u64;
+/// Names that several admins give while they do not hear of each other.
+const MAX_NAME_VERSIONS_AHEAD: u64 = 1_000;
 /// Content kept until its message comes, per room.
 const MAX_ORPHANS: i64 = 1_000;
+/// The longest name of a text by a user interface.
+const MAX_CLIENT_ID_BYTES: usize = 64;
 /// An emoji can be a sequence; this is longer than any.
 const MAX_EMOJI_CHARS: usize = 16;

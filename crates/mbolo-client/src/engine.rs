@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_client_api::{Call, Connection, Failure, Output, Reply, Update};
-use mbolo_proto::{AccountId, RoomId};
+use mbolo_proto::{AccountId, Origin, RoomId};
 use openmls::prelude::MlsGroup;
 use rusqlite::ErrorCode;
 
@@ -18,8 +18,8 @@ use crate::marks::Typing;
 use crate::mls::{self, Crypto, MlsFault, Provider};
 use crate::room::Room;
 use crate::session::{Link, Session};
-use crate::view::MessageKey;
-use crate::{Effect, Input, OpenError, Options, Stats, store};
+use crate::view::{MessageKey, WAITING_POSITION};
+use crate::{Effect, Input, OpenError, Options, Standing, Stats, store};
 
 /// One profile's engine.
 pub struct Client {
@@ -106,6 +106,7 @@ impl Client {
     /// asks for the first transport.
     pub fn handle(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
         self.now = now_ms;
+        self.frames_are_out();
         let call = match &input {
             Input::Call(call) => Some(call.id),
             _ => None,
@@ -141,6 +142,26 @@ impl Client {
                 let authenticator = group.epoch_authenticator().as_slice().to_vec();
                 group.is_active().then(|| (room.id, group.epoch().as_u64(), authenticator))
             })
+            .collect()
+    }
+
+    /// Where every message of every room stands: for tests and the simulator.
+    pub fn places(&self) -> rusqlite::Result<Vec<Standing>> {
+        let mut statement = self.db.prepare(
+            "SELECT room, origin, seq, position FROM messages ORDER BY room, origin, seq, position",
+        )?;
+        statement
+            .query_map([], |row| {
+                let (origin, seq): (Option<[u8; 32]>, i64) = (row.get(1)?, row.get(2)?);
+                let position: i64 = row.get(3)?;
+                let position = position.unsigned_abs();
+                let is_placed = seq > 0 && position < WAITING_POSITION;
+                Ok(Standing {
+                    room: RoomId(row.get(0)?),
+                    entry: origin.filter(|_| is_placed).map(|origin| (Origin(origin), seq.unsigned_abs())),
+                    position,
+                })
+            })?
             .collect()
     }
 

@@ -16,7 +16,6 @@ use rusqlite::OptionalExtension;
 use crate::content::Place;
 use crate::engine::{Client, Fault};
 use crate::mls::{self, MlsFault, PendingCommit, RoomContext};
-use crate::outbox::position_of;
 use crate::room::{Healing, Room};
 use crate::session::Asked;
 use crate::store;
@@ -109,9 +108,7 @@ impl Client {
                 self.is_in(&mut room, suite as u16, &joined.context, epoch, hash)?;
                 let me = self.my_account()?;
                 let member = self.member(id, me)?;
-                let position = position_of(self.now, epoch).max(room.last_pushed + 1);
-                let place = Place { origin: Origin::COMMITS, seq: epoch, position, at_ms: self.now };
-                room.last_pushed = position;
+                let place = self.place_now(&mut room, epoch);
                 let cause = [id.0.as_slice(), &epoch.to_be_bytes(), b"added"].concat();
                 let event = RoomEvent::Added { members: vec![member] };
                 self.insert_event(&mut room, joined.inviter, event, &cause, place)?;
@@ -142,7 +139,9 @@ impl Client {
             }
             ErrorCode::NotAMember => {
                 room.join_epoch = None;
-                self.not_let_in(&mut room)?;
+                if !self.not_let_in(&mut room)? {
+                    return Ok(());
+                }
             }
             _ => self.wake(id, self.now + u64::from(error.retry_after_ms).max(HEAL_MS)),
         }
@@ -174,6 +173,7 @@ impl Client {
             room.profile_due = true;
         }
         self.delivered(room);
+        self.settle_passed(room)?;
         room.save(&self.db)?;
         self.follow_group(room, 0)?;
         self.members_changed(room.id);
@@ -251,7 +251,11 @@ impl Client {
     pub(crate) fn on_group_info_refused(&mut self, id: RoomId, error: &wire::Error) -> Result<(), Fault> {
         let mut room = self.room(id)?;
         match error.code() {
-            ErrorCode::NotAMember | ErrorCode::NotFound if room.created => self.not_let_in(&mut room)?,
+            ErrorCode::NotAMember | ErrorCode::NotFound if room.created => {
+                if !self.not_let_in(&mut room)? {
+                    return Ok(());
+                }
+            }
             _ => {
                 room.heal_at = self.now + u64::from(error.retry_after_ms).max(HEAL_MS);
                 self.wake(id, room.heal_at);
@@ -345,10 +349,21 @@ impl Client {
         self.needs_healing(id)
     }
 
-    /// The account is not in the room (any more).
-    fn not_let_in(&mut self, room: &mut Room) -> Result<(), Fault> {
+    /// The account is not in the room (any more). Says whether the room's row is to stay: one of which nothing was ever
+    /// known but an old invitation goes without a trace.
+    fn not_let_in(&mut self, room: &mut Room) -> Result<bool, Fault> {
+        if room.suite == 0 && room.peer.is_none() {
+            if room.join_epoch.is_some() {
+                room.healing = Healing::Well;
+                return Ok(true);
+            }
+            self.stop_catching(room.id);
+            self.db.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([room.id.0])?;
+            return Ok(false);
+        }
         let wanted = room.leaving;
-        self.expelled(room, wanted)
+        self.expelled(room, wanted)?;
+        Ok(true)
     }
 
     /// The account's rooms, for a new device.

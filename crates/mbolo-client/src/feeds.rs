@@ -12,9 +12,8 @@ use rusqlite::OptionalExtension;
 use crate::content::Place;
 use crate::engine::{Client, Fault};
 use crate::mls::{self, Decrypted};
-use crate::outbox::position_of;
 use crate::room::{Room, decode_vector, encode_vector};
-use crate::session::Hole;
+use crate::session::{Hole, OwnEntry};
 use crate::store;
 
 impl Client {
@@ -60,7 +59,7 @@ impl Client {
             if room.membership != mbolo_client_api::Membership::Member {
                 break;
             }
-            self.absorb(&mut room);
+            self.absorb(&mut room)?;
             let next = room.vector.get(origin) + 1;
             if seq < next {
                 continue;
@@ -76,6 +75,7 @@ impl Client {
                     }
                     Hole::Retention => {
                         room.vector.advance(origin, seq - 1);
+                        self.settle_passed(&mut room)?;
                     }
                     Hole::Lost if room.is_usable() => {
                         self.follow(&room);
@@ -85,7 +85,7 @@ impl Client {
                     _ => break,
                 }
             }
-            let position = position_of(entry.received_at_ms, seq).max(room.last_pushed + 1);
+            let position = room.next_position(entry.received_at_ms, seq);
             let place = Place { origin, seq, position, at_ms: entry.received_at_ms };
             let taken = match (entry.kind(), origin == Origin::COMMITS) {
                 (EntryKind::Commit, true) => self.on_commit_entry(&mut room, &entry, place)?,
@@ -103,46 +103,63 @@ impl Client {
             if !taken {
                 break;
             }
-            room.last_pushed = room.last_pushed.max(position);
             room.vector.advance(origin, seq);
             if origin != Origin::COMMITS {
                 self.delivered(&mut room);
             }
         }
-        self.absorb(&mut room);
+        self.absorb(&mut room)?;
         self.caught_up(FeedId::Room(id), &room.vector);
         room.save(&self.db).map_err(Fault::from)
     }
 
-    /// The cell has stored an own entry at this position; it will not push it.
-    pub(crate) fn step_over(&mut self, id: RoomId, at: &wire::Published) -> Result<(), Fault> {
+    /// The cell has stored an own entry at this position, of this row of the outbox; it will not push it.
+    pub(crate) fn step_over(
+        &mut self,
+        id: RoomId,
+        at: &wire::Published,
+        outbox: Option<i64>,
+    ) -> Result<(), Fault> {
         let Ok(origin) = Origin::try_from(at.origin.as_ref()) else { return Ok(()) };
         let mut room = self.room(id)?;
         if at.seq > room.vector.get(origin) {
-            self.session.ahead.entry(id).or_default().insert((origin, at.seq));
+            let own = OwnEntry { outbox, at_ms: at.received_at_ms };
+            self.session.ahead.entry(id).or_default().insert((origin, at.seq), own);
         }
-        self.absorb(&mut room);
+        self.absorb(&mut room)?;
         self.caught_up(FeedId::Room(id), &room.vector);
         room.save(&self.db)?;
         Ok(())
     }
 
-    /// Moves the cursor over own entries that come next.
-    fn absorb(&mut self, room: &mut Room) {
-        let Some(ahead) = self.session.ahead.get_mut(&room.id) else { return };
+    /// Moves the cursor over own entries that come next. While commits from before them are on their way it waits:
+    /// what an own entry counts for depends on who was an admin then.
+    pub(crate) fn absorb(&mut self, room: &mut Room) -> Result<(), Fault> {
+        if room.is_usable() && self.commits_are_coming(FeedId::Room(room.id), &room.vector) {
+            return Ok(());
+        }
+        let Some(ahead) = self.session.ahead.get_mut(&room.id) else { return Ok(()) };
+        let mut reached = Vec::new();
         let mut moved = false;
-        ahead.retain(|(origin, seq)| {
+        ahead.retain(|(origin, seq), own| {
             // Ascending, so a dense run goes in one pass.
-            let next = room.vector.get(*origin) + 1;
-            if *seq == next {
-                room.vector.advance(*origin, *seq);
-                moved = true;
+            if *seq > room.vector.get(*origin) + 1 {
+                return true;
             }
-            *seq > next
+            moved |= room.vector.advance(*origin, *seq);
+            reached.push((*origin, *seq, *own));
+            false
         });
         if moved {
             self.delivered(room);
         }
+        for (origin, seq, own) in reached {
+            let position = room.next_position(own.at_ms, seq);
+            if let Some(outbox) = own.outbox {
+                self.settle(room, outbox, Place { origin, seq, position, at_ms: own.at_ms })?;
+            }
+        }
+        Ok(())
     }
 
     fn on_application(&mut self, room: &mut Room, payload: &bytes::Bytes, place: Place) -> Result<(), Fault> {
@@ -153,7 +170,8 @@ impl Client {
             .query_row((entry.0, room.id.0), |row| row.get(0))
             .optional()?;
         if let Some(outbox) = own {
-            return self.accepted(room, outbox, place.origin, place.seq, place.at_ms);
+            self.accepted(room, outbox, place.origin, place.seq, place.at_ms)?;
+            return self.settle(room, outbox, place);
         }
         let Ok(epoch) = mls::epoch_of(room.id, payload) else { return Ok(()) };
         if !room.is_usable() || epoch > room.epoch {

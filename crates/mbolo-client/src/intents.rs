@@ -7,17 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use mbolo_client_api::{ChatKind, Membership, Reply, RoomEvent};
+use mbolo_client_api::{Change as Wanted, ChatKind, Membership, Reply, RoomEvent, Update};
 use mbolo_proto::policy::Policy;
 use mbolo_proto::wire::{self, ErrorCode, client_frame};
 use mbolo_proto::{AccountId, EntryId, Origin, RoomId, limits};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 
-use crate::content::Place;
 use crate::engine::{Client, Fault, failure};
 use crate::mls::{self, Change, PendingCommit, RoomContext};
-use crate::outbox::position_of;
 use crate::room::{Healing, Room};
 use crate::session::Asked;
 use crate::store;
@@ -33,6 +31,29 @@ pub(crate) enum Intent {
     /// This account shall be an admin, or not.
     SetAdmin { account: AccountId, admin: bool },
 }
+
+impl Intent {
+    /// What it is to a person, and about whom.
+    fn wanted(&self) -> (Wanted, &[AccountId]) {
+        match self {
+            Self::Add { accounts } => (Wanted::Add, accounts),
+            Self::Remove { account } => (Wanted::Remove, std::slice::from_ref(account)),
+            Self::SetAdmin { account, admin: true } => (Wanted::Promote, std::slice::from_ref(account)),
+            Self::SetAdmin { account, .. } => (Wanted::Demote, std::slice::from_ref(account)),
+        }
+    }
+}
+
+/// Code and words of why a change does not happen.
+pub(crate) type Reason = (&'static str, &'static str);
+pub(crate) const NOT_ADMIN: Reason = ("not_admin", "only an admin of the group may do this");
+pub(crate) const LAST_ADMIN: Reason =
+    ("last_admin", "a group keeps at least one admin; make somebody else one first");
+const NOT_A_MEMBER: Reason = ("not_a_member", "this account is not in the group");
+const YOU_ARE_OUT: Reason = ("not_a_member", "you are not a member of this group any more");
+const NO_KEY_PACKAGE: Reason =
+    ("no_key_package", "no device of this account can be added now; try again when it has been online");
+const REFUSED: Reason = ("change_refused", "the cell does not take this change of the group; try again");
 
 /// KeyPackages being claimed for an Add.
 #[derive(Debug, Default)]
@@ -135,6 +156,45 @@ impl Client {
         Ok(())
     }
 
+    /// An intent will not be met, and whoever asked for it hears why.
+    fn intent_fails(&mut self, room: RoomId, intent: i64, reason: Reason) -> Result<(), Fault> {
+        let body: Option<String> = self
+            .db
+            .prepare_cached("SELECT body FROM intents WHERE id = ?1")?
+            .query_row([intent], |row| row.get(0))
+            .optional()?;
+        if let Some(intent) = body.and_then(|body| serde_json::from_str::<Intent>(&body).ok()) {
+            let (wanted, accounts) = intent.wanted();
+            self.change_failed(room, wanted, accounts, reason)?;
+        }
+        self.intent_done(room, intent)
+    }
+
+    /// Says that a change that was asked for does not happen.
+    pub(crate) fn change_failed(
+        &mut self,
+        room: RoomId,
+        change: Wanted,
+        accounts: &[AccountId],
+        (code, message): Reason,
+    ) -> Result<(), Fault> {
+        let members = accounts.iter().map(|account| self.member(room, *account)).collect::<Result<_, _>>()?;
+        let reason = failure(code, message);
+        self.update(Update::ChangeFailed { room: room.to_string(), change, members, reason });
+        Ok(())
+    }
+
+    /// The room is over for this account: nothing that was wanted of it happens.
+    pub(crate) fn drop_changes(&mut self, room: &mut Room) -> Result<(), Fault> {
+        if room.wanted_name.take().is_some() {
+            self.change_failed(room.id, Wanted::Rename, &[], YOU_ARE_OUT)?;
+        }
+        while let Some((intent, ..)) = self.next_intent(room.id)? {
+            self.intent_fails(room.id, intent, YOU_ARE_OUT)?;
+        }
+        Ok(())
+    }
+
     /// The commit of an intent was decided. Whether more is to do shows when the room is driven.
     pub(crate) fn intent_committed(&mut self, room: RoomId, intent: i64) -> Result<(), Fault> {
         self.db
@@ -152,7 +212,7 @@ impl Client {
             .query_row([intent], |row| row.get(0))
             .optional()?;
         match attempts {
-            Some(attempts) if attempts >= MAX_ATTEMPTS => self.intent_done(room.id, intent),
+            Some(attempts) if attempts >= MAX_ATTEMPTS => self.intent_fails(room.id, intent, REFUSED),
             Some(attempts) => self.postpone(room.id, intent, RETRY_MS << attempts),
             None => {
                 // Carrying out somebody's wish failed; somebody else may do better.
@@ -197,6 +257,10 @@ impl Client {
             accounts.iter().copied().filter(|account| present.binary_search(account).is_err()).collect();
         if missing.is_empty() {
             return self.intent_done(room.id, intent);
+        }
+        let me = self.my_account()?;
+        if room.kind == ChatKind::Group && !self.member(room.id, me)?.admin {
+            return self.intent_fails(room.id, intent, NOT_ADMIN);
         }
         let batch = &missing[..missing.len().min(limits::MAX_ADDS_PER_COMMIT)];
         let gathering =
@@ -311,6 +375,7 @@ impl Client {
         if attempts < MAX_ATTEMPTS {
             return self.postpone(room, intent, RETRY_MS << attempts);
         }
+        self.change_failed(room, Wanted::Add, failed, NO_KEY_PACKAGE)?;
         accounts.retain(|account| !failed.contains(account));
         if accounts.is_empty() {
             return self.intent_done(room, intent);
@@ -335,8 +400,11 @@ impl Client {
             Ok((remove, policy_after(&RoomContext::of(group.extensions())?.policy, &after)))
         })?;
         let me = self.my_account()?;
-        if remove.is_empty() || !self.member(room.id, me)?.admin {
+        if remove.is_empty() {
             return self.intent_done(room.id, intent);
+        }
+        if !self.member(room.id, me)?.admin {
+            return self.intent_fails(room.id, intent, NOT_ADMIN);
         }
         self.commit(room, intent, Change { remove, policy, ..Change::default() })
     }
@@ -353,9 +421,14 @@ impl Client {
         })?;
         let me = self.my_account()?;
         let Policy::Group { mut admins } = context.policy else { return self.intent_done(room.id, intent) };
-        let may = admins.contains(&me) && accounts.binary_search(&account).is_ok();
-        if admins.contains(&account) == admin || !may {
+        if admins.contains(&account) == admin {
             return self.intent_done(room.id, intent);
+        }
+        if !admins.contains(&me) {
+            return self.intent_fails(room.id, intent, NOT_ADMIN);
+        }
+        if accounts.binary_search(&account).is_err() {
+            return self.intent_fails(room.id, intent, NOT_A_MEMBER);
         }
         if admin {
             admins.push(account);
@@ -364,7 +437,7 @@ impl Client {
             admins.retain(|present| *present != account);
         }
         if admins.is_empty() {
-            return self.intent_done(room.id, intent); // a group keeps at least one admin
+            return self.intent_fails(room.id, intent, LAST_ADMIN);
         }
         self.commit(room, intent, Change { policy: Some(Policy::Group { admins }), ..Change::default() })
     }
@@ -519,9 +592,7 @@ impl Client {
         room.profile_due = true;
         room.state_due = true;
         self.make_room(&mut room, Policy::Group { admins: vec![me] })?;
-        let position = position_of(self.now, 0);
-        let place = Place { origin: Origin::COMMITS, seq: 0, position, at_ms: self.now };
-        room.last_own = position;
+        let place = self.place_now(&mut room, 0);
         self.insert_event(&mut room, me, RoomEvent::Created, &id.0, place)?;
         room.save(&self.db)?;
         if !members.is_empty() {

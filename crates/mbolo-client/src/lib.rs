@@ -15,6 +15,7 @@ mod feeds;
 mod intents;
 mod marks;
 mod mls;
+mod names;
 mod outbox;
 mod room;
 mod session;
@@ -25,6 +26,7 @@ pub use engine::Client;
 
 use bytes::Bytes;
 use mbolo_client_api::{Call, Output};
+use mbolo_proto::{Origin, RoomId};
 
 /// What a client is opened with.
 #[derive(Debug, Clone)]
@@ -96,6 +98,17 @@ pub struct Stats {
     pub undecryptable: u64,
     /// Rooms known.
     pub rooms: u64,
+}
+
+/// Where a message stands in its conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its room.
+    pub room: RoomId,
+    /// The log it comes from and its place there, once it has one.
+    pub entry: Option<(Origin, u64)>,
+    /// Its place in the conversation.
+    pub position: u64,
 }
 
 /// Why a store cannot be opened.

@@ -41,10 +41,14 @@ impl Client {
         }
     }
 
-    pub(crate) fn mark_read(&mut self, mut room: Room) -> Result<(), Fault> {
-        let seen = without_commits(&room.vector);
-        if room.unread > 0 || seen != room.read {
-            room.unread = 0;
+    /// What stands up to this position has been seen; everything, without one.
+    pub(crate) fn mark_read(&mut self, mut room: Room, up_to: Option<u64>) -> Result<(), Fault> {
+        let (seen, unread) = match up_to {
+            Some(position) => self.seen_up_to(&room, position)?,
+            None => (without_commits(&room.vector), 0),
+        };
+        if unread < room.unread || !room.read.covers(&seen) {
+            room.unread = unread;
             if room.read.join(&seen) {
                 room.read_dirty = true;
                 self.marks_soon(room.id);
@@ -53,6 +57,30 @@ impl Client {
             self.chat_changed(room.id);
         }
         Ok(())
+    }
+
+    /// How far the logs have been seen by whoever has seen up to this position, and how many messages stand behind it.
+    fn seen_up_to(&self, room: &Room, position: u64) -> Result<(VersionVector, u32), Fault> {
+        let behind: Vec<(Origin, u64, u32)> = {
+            let mut statement = self.db.prepare_cached(
+                "SELECT origin, min(seq), count(*) FROM messages
+                 WHERE room = ?1 AND position > ?2 AND state IS NULL AND origin IS NOT NULL AND origin <> ?3
+                 AND (body LIKE '{\"kind\":\"text\"%' OR body LIKE '{\"kind\":\"deleted\"%')
+                 GROUP BY origin",
+            )?;
+            statement
+                .query_map((room.id.0, position as i64, Origin::COMMITS.0), |row| {
+                    Ok((Origin(row.get(0)?), row.get::<_, i64>(1)? as u64, row.get(2)?))
+                })?
+                .collect::<Result<_, _>>()?
+        };
+        let first_unseen = |origin| behind.iter().find(|(of, ..)| *of == origin).map(|(_, first, _)| *first);
+        let seen = without_commits(&room.vector)
+            .iter()
+            .map(|(origin, seq)| (origin, first_unseen(origin).map_or(seq, |first| seq.min(first - 1))))
+            .collect();
+        let count = behind.iter().map(|(.., count)| count).sum::<u32>();
+        Ok((seen, count.min(room.unread)))
     }
 
     pub(crate) fn send_marks(&mut self) -> Result<(), Fault> {

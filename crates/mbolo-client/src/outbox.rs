@@ -12,6 +12,7 @@ use mbolo_proto::{AccountId, EntryId, Origin, RoomId};
 use prost::Message as _;
 use rusqlite::OptionalExtension;
 
+use crate::content::{Place, key_of};
 use crate::engine::{Client, Fault, failure};
 use crate::mls;
 use crate::room::Room;
@@ -160,10 +161,11 @@ impl Client {
         let mut room = self.room(room)?;
         self.accepted(&mut room, outbox, origin, at.seq, at.received_at_ms)?;
         room.save(&self.db)?;
-        self.step_over(room.id, at)
+        self.step_over(room.id, at, Some(outbox))
     }
 
-    /// The cell has an entry of the outbox: from the answer, or because the entry came back.
+    /// The cell has an entry of the outbox: from the answer, or because the entry came back. It stands where it stood,
+    /// after everything else, until the cursor comes to it: what was said before it may still be on its way.
     pub(crate) fn accepted(
         &mut self,
         room: &mut Room,
@@ -183,25 +185,117 @@ impl Client {
             .prepare_cached("UPDATE sent SET at_ms = ?2 WHERE outbox = ?1")?
             .execute((outbox, at_ms as i64))?;
         let Some(Some(key)) = row else { return Ok(()) };
-        let position = position_of(at_ms, seq).max(room.last_pushed + 1).max(room.last_own + 1);
-        room.last_own = position;
         room.last_activity = room.last_activity.max(at_ms);
         self.db
             .prepare_cached(
-                "UPDATE messages SET position = ?3, origin = ?4, seq = ?5, at_ms = ?6, state = ?7
-                 WHERE room = ?1 AND key = ?2 AND state < ?7",
+                "UPDATE messages SET origin = ?3, seq = ?4, at_ms = ?5, state = ?6
+                 WHERE room = ?1 AND key = ?2 AND state < ?6",
             )?
-            .execute((
-                room.id.0,
-                key,
-                position as i64,
-                origin.0,
-                seq as i64,
-                at_ms as i64,
-                state_code(MessageState::Sent),
-            ))?;
+            .execute((room.id.0, key, origin.0, seq as i64, at_ms as i64, state_code(MessageState::Sent)))?;
         self.message_changed(room.id, MessageKey(key));
         self.raise_state(room, MessageKey(key))
+    }
+
+    /// The cursor has come to an own entry: what it says gets its place in the order that everybody sees.
+    pub(crate) fn settle(&mut self, room: &mut Room, outbox: i64, at: Place) -> Result<(), Fault> {
+        let content: Option<Vec<u8>> = self
+            .db
+            .prepare_cached("SELECT content FROM sent WHERE outbox = ?1 LIMIT 1")?
+            .query_row([outbox], |row| row.get(0))
+            .optional()?;
+        let Some(content) = content.and_then(|content| Content::decode(content.as_slice()).ok()) else {
+            return Ok(());
+        };
+        if !content.resend_of.is_empty() {
+            return Ok(()); // encrypted anew for somebody else: it has its place
+        }
+        let me = self.my_account()?;
+        let waiting = waiting_position(outbox);
+        let moved = match &content.body {
+            Some(Kind::Text(_)) => {
+                let key = MessageKey::new(me, &content.message_id);
+                let moved = self
+                    .db
+                    .prepare_cached(
+                        "UPDATE messages SET position = ?3 WHERE room = ?1 AND key = ?2 AND position = ?4",
+                    )?
+                    .execute((room.id.0, key.0, at.position as i64, waiting as i64))?;
+                (moved > 0).then_some(key)
+            }
+            Some(Kind::Edit(edit)) => {
+                let key = MessageKey::new(me, &edit.message_id);
+                self.db
+                    .prepare_cached(
+                        "UPDATE messages SET edited = ?3 WHERE room = ?1 AND key = ?2 AND edited = ?4",
+                    )?
+                    .execute((room.id.0, key.0, at.position as i64, waiting as i64))?;
+                None
+            }
+            Some(Kind::Reaction(reaction)) => {
+                if let Some(target) = reaction.target.as_ref().and_then(key_of) {
+                    self.db
+                        .prepare_cached(
+                            "UPDATE reactions SET position = ?4
+                             WHERE room = ?1 AND target = ?2 AND account = ?3 AND position = ?5",
+                        )?
+                        .execute((room.id.0, target.0, me.0, at.position as i64, waiting as i64))?;
+                }
+                None
+            }
+            Some(Kind::RoomState(state)) => {
+                self.settle_name(room, state, at)?;
+                None
+            }
+            _ => None,
+        };
+        if let Some(key) = moved {
+            self.message_changed(room.id, key);
+        }
+        Ok(())
+    }
+
+    /// The cursor has passed over own entries without coming to them: they are given a place now.
+    pub(crate) fn settle_passed(&mut self, room: &mut Room) -> Result<(), Fault> {
+        let passed: Vec<(MessageKey, Origin, u64, u64)> = {
+            let mut statement = self.db.prepare_cached(
+                "SELECT key, origin, seq, at_ms FROM messages
+                 WHERE room = ?1 AND position >= ?2 AND state >= 2 ORDER BY position",
+            )?;
+            statement
+                .query_map((room.id.0, WAITING_POSITION as i64), |row| {
+                    Ok((
+                        MessageKey(row.get(0)?),
+                        Origin(row.get(1)?),
+                        row.get::<_, i64>(2)? as u64,
+                        row.get::<_, i64>(3)? as u64,
+                    ))
+                })?
+                .collect::<Result<_, _>>()?
+        };
+        for (key, origin, seq, at_ms) in passed {
+            if seq > room.vector.get(origin) {
+                continue;
+            }
+            let position = room.next_position(at_ms, seq);
+            self.db
+                .prepare_cached("UPDATE messages SET position = ?3 WHERE room = ?1 AND key = ?2")?
+                .execute((room.id.0, key.0, position as i64))?;
+            self.message_changed(room.id, key);
+        }
+        let waits = "SELECT 1 FROM outbox WHERE room = ?1 AND failed = 0";
+        if room.wanted_name.is_some() && !self.db.prepare_cached(waits)?.exists([room.id.0])? {
+            room.wanted_name = None;
+            self.chat_changed(room.id);
+        }
+        for (table, column) in [("messages", "edited"), ("reactions", "position")] {
+            self.db
+                .prepare_cached(&format!(
+                    "UPDATE {table} SET {column} = ?2 WHERE room = ?1 AND {column} >= ?3
+                     AND {column} - ?3 NOT IN (SELECT id FROM outbox WHERE room = ?1)"
+                ))?
+                .execute((room.id.0, room.last_position as i64, WAITING_POSITION as i64))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn on_publish_refused(
@@ -318,7 +412,7 @@ impl Client {
                 room.id.0,
                 key.0,
                 state_code(MessageState::Waiting),
-                (WAITING_POSITION + outbox.unsigned_abs()) as i64,
+                waiting_position(outbox) as i64,
             ))?;
         self.message_changed(room.id, key);
         self.reply(id, Ok(Reply::Done));
@@ -409,8 +503,16 @@ impl Client {
 
 /// Where an entry stands in the conversation: the cell's clock, then the order within a millisecond.
 pub(crate) fn position_of(at_ms: u64, seq: u64) -> u64 {
-    (at_ms << 10 | (seq & 0x3FF)).min(WAITING_POSITION - 1)
+    (at_ms << 10 | (seq & 0x3FF)).min(WAITING_POSITION - ROOM_AFTER_ANY_CLOCK)
 }
+
+/// The place of what waits in this row of the outbox: after everything that the cell has, in the order of the outbox.
+pub(crate) fn waiting_position(outbox: i64) -> u64 {
+    WAITING_POSITION + outbox.unsigned_abs()
+}
+
+/// However wrong a cell's clock is, this many entries can still follow.
+const ROOM_AFTER_ANY_CLOCK: u64 = 1 << 40;
 
 /// Publishes of one room under way at a time: enough to fill a slow line, few enough to send again.
 const MAX_UNDER_WAY: usize = 16;

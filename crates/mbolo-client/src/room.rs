@@ -6,6 +6,8 @@ use prost::Message;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
+use crate::outbox::position_of;
+
 /// How well the room is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Healing {
@@ -62,10 +64,8 @@ pub struct Room {
     pub state_due: bool,
     /// Time of the newest message or of the beginning.
     pub last_activity: u64,
-    /// Position of the last entry pushed.
-    pub last_pushed: u64,
-    /// Position of the last own message accepted.
-    pub last_own: u64,
+    /// The last position that something of the cell's logs was given. What comes next stands after it.
+    pub last_position: u64,
     /// Messages of others not seen.
     pub unread: u32,
     /// Own read mark.
@@ -76,6 +76,8 @@ pub struct Room {
     pub marks_dirty: bool,
     /// The same for the read mark.
     pub read_dirty: bool,
+    /// A name given here that is not accepted yet, and its version.
+    pub wanted_name: Option<(String, u64)>,
 }
 
 impl Room {
@@ -103,14 +105,26 @@ impl Room {
             profile_due: false,
             state_due: false,
             last_activity: now_ms,
-            last_pushed: 0,
-            last_own: 0,
+            last_position: 0,
             unread: 0,
             read: VersionVector::new(),
             everyone: VersionVector::new(),
             marks_dirty: false,
             read_dirty: false,
+            wanted_name: None,
         }
+    }
+
+    /// The place after everything there is, by the cell's clock as far as that goes forward. Nobody else's clock counts:
+    /// all devices of a room have to show the same order.
+    pub fn next_position(&mut self, at_ms: u64, seq: u64) -> u64 {
+        self.last_position = position_of(at_ms, seq).max(self.last_position + 1);
+        self.last_position
+    }
+
+    /// The name to show: the one given here, until it is accepted or refused.
+    pub fn shown_name(&self) -> &str {
+        self.wanted_name.as_ref().map_or(&self.name, |(name, _)| name)
     }
 
     /// Reads a room.
@@ -125,7 +139,7 @@ impl Room {
 
     /// Writes the room.
     pub fn save(&self, db: &Connection) -> rusqlite::Result<()> {
-        let values: [Value; 28] = [
+        let values: [Value; 29] = [
             self.id.0.to_vec().into(),
             kind_code(self.kind).into(),
             i64::from(self.suite).into(),
@@ -147,17 +161,18 @@ impl Room {
             self.profile_due.into(),
             self.state_due.into(),
             (self.last_activity as i64).into(),
-            (self.last_pushed as i64).into(),
-            (self.last_own as i64).into(),
+            (self.last_position as i64).into(),
             i64::from(self.unread).into(),
             encode_vector(&self.read).into(),
             encode_vector(&self.everyone).into(),
             self.marks_dirty.into(),
             self.read_dirty.into(),
+            self.wanted_name.as_ref().map_or_else(String::new, |(name, _)| name.clone()).into(),
+            self.wanted_name.as_ref().map_or(0, |(_, version)| *version as i64).into(),
         ];
         db.prepare_cached(
             "INSERT OR REPLACE INTO rooms VALUES
-             (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params_from_iter(values))?;
         Ok(())
@@ -206,13 +221,16 @@ impl Room {
             profile_due: row.get("profile_due")?,
             state_due: row.get("state_due")?,
             last_activity: row.get::<_, i64>("last_activity")? as u64,
-            last_pushed: row.get::<_, i64>("last_pushed")? as u64,
-            last_own: row.get::<_, i64>("last_own")? as u64,
+            last_position: row.get::<_, i64>("last_position")? as u64,
             unread: row.get("unread")?,
             read: decode_vector(&row.get::<_, Vec<u8>>("read")?),
             everyone: decode_vector(&row.get::<_, Vec<u8>>("everyone")?),
             marks_dirty: row.get("marks_dirty")?,
             read_dirty: row.get("read_dirty")?,
+            wanted_name: match row.get::<_, i64>("wanted_version")? {
+                0 => None,
+                version => Some((row.get("wanted_name")?, version as u64)),
+            },
         })
     }
 }

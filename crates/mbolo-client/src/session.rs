@@ -10,8 +10,8 @@ use mbolo_client_api::{Connection, OfflineReason};
 use mbolo_proto::signing::{session_ready_bytes, verify};
 use mbolo_proto::wire::{self, ErrorCode, client_frame, server_frame};
 use mbolo_proto::{
-    AccountId, CellId, EntryId, FeedId, Origin, PROTOCOL_VERSION, RoomId, VersionVector, decode_server_frame,
-    encode_frame, limits,
+    AccountId, CellId, EntryId, FeedId, Handle, Origin, PROTOCOL_VERSION, RoomId, VersionVector,
+    decode_server_frame, encode_frame, limits,
 };
 
 use crate::engine::{Client, Fault};
@@ -31,8 +31,9 @@ pub(crate) enum Link {
     Waiting { at: u64 },
     /// Asked for a transport.
     Connecting,
-    /// The transport is open since `since`; the session is not.
-    Entering { since: u64 },
+    /// The transport is open, the session is not. The last frame went out at `since`; not known before the next input,
+    /// because what is in it may have taken long to compute.
+    Entering { since: Option<u64> },
     /// The session is open.
     Open,
     /// Told the transport to close; afterwards the link is `then`.
@@ -67,7 +68,7 @@ pub(crate) enum Asked {
     GroupInfo { room: RoomId },
     Upload { last_resort: bool },
     Claim { room: RoomId, account: AccountId },
-    Resolve { call: u64 },
+    Resolve { call: u64, handle: Handle },
     LookUp { account: AccountId },
     ListRooms,
     Marks,
@@ -86,6 +87,15 @@ impl Asked {
             _ => None,
         }
     }
+}
+
+/// An own entry that the cursor has not come to yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnEntry {
+    /// The row of the outbox it was, unless it is a proposal.
+    pub outbox: Option<i64>,
+    /// When the cell had it.
+    pub at_ms: u64,
 }
 
 /// What is known about the present connection.
@@ -108,7 +118,7 @@ pub(crate) struct Session {
     /// From where feeds were subscribed, and whether the cell has answered.
     subscribed: BTreeMap<FeedId, (VersionVector, bool)>,
     /// Entries of own publishes that lie beyond the cursor: not pushed, so the cursor steps over them.
-    pub ahead: BTreeMap<RoomId, BTreeSet<(Origin, u64)>>,
+    pub ahead: BTreeMap<RoomId, BTreeMap<(Origin, u64), OwnEntry>>,
     pub flights: BTreeMap<RoomId, Flight>,
     /// Rooms with a request about their group under way.
     pub busy: BTreeSet<RoomId>,
@@ -117,6 +127,10 @@ pub(crate) struct Session {
     pub proposed: BTreeMap<RoomId, u64>,
     /// Accounts whose handle was asked for.
     pub looked_up: BTreeSet<AccountId>,
+    /// What the cell said last of the KeyPackages it has left.
+    key_packages: Vec<wire::SuiteCount>,
+    /// An upload of KeyPackages was refused for now, and when it is tried again.
+    replenish_due: Option<u64>,
     pub marks_due: Option<u64>,
     /// Rooms whose marks are to be sent.
     pub marks_changed: BTreeSet<RoomId>,
@@ -165,7 +179,7 @@ impl Client {
 
     pub(crate) fn on_connected(&mut self) -> Result<(), Fault> {
         if self.link == Link::Connecting {
-            self.link = Link::Entering { since: self.now };
+            self.link = Link::Entering { since: Some(self.now) };
             self.session.last_frame = self.now;
         }
         Ok(())
@@ -257,15 +271,26 @@ impl Client {
     pub(crate) fn next_link_tick(&self) -> Option<u64> {
         match &self.link {
             Link::Waiting { at } => Some(*at),
-            Link::Entering { since } => Some(since + ANSWER_MS),
+            Link::Entering { since } => Some(since.map_or(self.now, |since| since + ANSWER_MS)),
             Link::Open => {
                 let silence = match self.session.pinged {
                     Some(at) => at + ANSWER_MS,
                     None => self.session.last_frame + SILENCE_MS,
                 };
-                Some(self.session.marks_due.map_or(silence, |due| due.min(silence)))
+                [self.session.marks_due, self.session.replenish_due]
+                    .into_iter()
+                    .flatten()
+                    .chain([silence])
+                    .min()
             }
             _ => None,
+        }
+    }
+
+    /// An input comes, so what was sent before it is out by now.
+    pub(crate) fn frames_are_out(&mut self) {
+        if let Link::Entering { since } = &mut self.link {
+            since.get_or_insert(self.now);
         }
     }
 
@@ -278,10 +303,15 @@ impl Client {
                     self.link = Link::Idle;
                 }
             }
-            Link::Entering { since } if since + ANSWER_MS <= self.now => self.drop_line(),
+            Link::Entering { since: Some(since) } if since + ANSWER_MS <= self.now => self.drop_line(),
             Link::Open => {
                 if self.session.marks_due.is_some_and(|due| due <= self.now) {
                     self.send_marks()?;
+                }
+                if self.session.replenish_due.is_some_and(|due| due <= self.now) {
+                    self.session.replenish_due = None;
+                    let counts = self.session.key_packages.clone();
+                    self.replenish_key_packages(&counts)?;
                 }
                 match self.session.pinged {
                     Some(at) if at + ANSWER_MS <= self.now => self.drop_line(),
@@ -320,6 +350,9 @@ impl Client {
         self.session.next_request += 1;
         let request_id = self.session.next_request;
         self.session.requests.insert(request_id, asked);
+        if let Link::Entering { since } = &mut self.link {
+            *since = None;
+        }
         self.effect(Effect::Send(encode_frame(&wire::ClientFrame { request_id, body: Some(body) })));
     }
 
@@ -390,7 +423,7 @@ impl Client {
         if !challenge.versions.contains(&PROTOCOL_VERSION) {
             let message =
                 "the cell speaks another version of the protocol; update Mbolo, or ask the cell's operator";
-            self.refuse("internal", message.into());
+            self.refuse("other_version", message.into());
             return Ok(());
         }
         // A registered profile belongs to the cell it first met: another one under the same address would be
@@ -402,7 +435,7 @@ impl Client {
                      somebody may be in the middle. Ask its operator, or use another profile",
                     self.options.cell_name
                 );
-                self.refuse("internal", message);
+                self.refuse("other_cell", message);
                 return Ok(());
             }
             _ => {}
@@ -454,7 +487,7 @@ impl Client {
             }
             (Asked::Subscribe, Body::Subscribed(answer)) => self.on_subscribed(&answer),
             (Asked::Publish { room, outbox }, Body::Published(at)) => self.on_published(room, outbox, &at),
-            (Asked::Propose { room, entry: _ }, Body::Published(at)) => self.step_over(room, &at),
+            (Asked::Propose { room, entry: _ }, Body::Published(at)) => self.step_over(room, &at, None),
             (Asked::CreateRoom { room }, _) => self.room_created(room),
             (Asked::Submit { room, hash }, _) if self.is_superseded(room, hash)? => Ok(()),
             (Asked::Submit { room, .. }, Body::CommitAccepted(accepted)) => {
@@ -473,8 +506,10 @@ impl Client {
                 self.session.busy.remove(&room);
                 self.on_group_info(room, &info)
             }
-            (Asked::Upload { last_resort }, Body::KeyPackageCount(_)) => {
-                if last_resort {
+            (Asked::Upload { last_resort }, Body::KeyPackageCount(count)) => {
+                self.session.key_packages = count.counts;
+                // The first suite's upload may have been refused.
+                if last_resort && self.session.replenish_due.is_none() {
                     store::set_profile(&self.db, "last_resort", &[1])?;
                 }
                 Ok(())
@@ -482,8 +517,10 @@ impl Client {
             (Asked::Claim { room, account }, Body::KeyPackages(packages)) => {
                 self.on_claimed(room, account, packages.key_packages)
             }
-            (Asked::Resolve { call }, Body::Account(account)) => self.on_resolved(call, &account),
-            (Asked::LookUp { .. }, Body::Account(account)) => self.on_looked_up(&account),
+            (Asked::Resolve { call, handle }, Body::Account(account)) => {
+                self.on_resolved(call, &handle, &account)
+            }
+            (Asked::LookUp { account: asked }, Body::Account(account)) => self.on_looked_up(asked, &account),
             (Asked::ListRooms, Body::Rooms(rooms)) => self.on_rooms(&rooms),
             (Asked::Marks, Body::Marks(marks)) => self.on_marks(&marks),
             _ => Ok(()), // an answer of the wrong kind: the cell's fault, and nothing was promised
@@ -496,7 +533,8 @@ impl Client {
                 let recovering = self.me.as_ref().is_some_and(|me| me.recovering);
                 let code = match error.code() {
                     ErrorCode::HandleTaken => "handle_taken",
-                    ErrorCode::HandleInvalid | ErrorCode::UnknownAccount if recovering => "phrase_invalid",
+                    ErrorCode::HandleInvalid | ErrorCode::UnknownAccount if recovering => "account_unknown",
+                    ErrorCode::Limit if recovering => "too_many_devices",
                     ErrorCode::HandleInvalid => "handle_invalid",
                     ErrorCode::InviteInvalid => "invite_invalid",
                     ErrorCode::SignupClosed => "signup_closed",
@@ -505,7 +543,13 @@ impl Client {
                     _ => "internal",
                 };
                 let message = match code {
-                    "phrase_invalid" => "this cell knows no account with these words",
+                    "account_unknown" => {
+                        "the words are a recovery phrase, but this cell knows no account with them; \
+                         use the cell on which the account was made"
+                    }
+                    "too_many_devices" => {
+                        "the account is on as many devices as it may be; use one that it is on already"
+                    }
                     _ => error.message.as_str(),
                 };
                 self.registration_refused(code, message)
@@ -516,7 +560,7 @@ impl Client {
                         "the cell does not know this device any more ({}); recover the account with its phrase",
                         error.message
                     );
-                    self.refuse("no_account", message);
+                    self.refuse("unknown_device", message);
                     Ok(())
                 }
                 _ => {
@@ -526,7 +570,15 @@ impl Client {
                     Ok(())
                 }
             },
-            Asked::Ping | Asked::Upload { .. } | Asked::LookUp { .. } | Asked::Marks => Ok(()),
+            Asked::Upload { .. } => {
+                // Without any, nobody could add this device to a room until it comes back the next time.
+                if matches!(error.code(), ErrorCode::StorageFull | ErrorCode::Busy) {
+                    let pause = u64::from(error.retry_after_ms).max(UPLOAD_RETRY_MS);
+                    self.session.replenish_due = Some(self.now + pause);
+                }
+                Ok(())
+            }
+            Asked::Ping | Asked::LookUp { .. } | Asked::Marks => Ok(()),
             Asked::Subscribe | Asked::ListRooms => {
                 self.session.retry_after = Some(u64::from(error.retry_after_ms).max(2_000));
                 self.drop_line();
@@ -552,7 +604,7 @@ impl Client {
                 self.on_group_info_refused(room, error)
             }
             Asked::Claim { room, account } => self.on_claim_refused(room, account, error),
-            Asked::Resolve { call } => self.on_resolve_refused(call, error),
+            Asked::Resolve { call, .. } => self.on_resolve_refused(call, error),
         }
     }
 
@@ -564,7 +616,7 @@ impl Client {
         let signed = session_ready_bytes(&self.session.nonce, &self.session.login_signature);
         if verify(&cell.0, &signed, &ready.cell_signature).is_err() {
             let message = "the cell could not prove who it is; somebody may be in the middle".to_owned();
-            self.refuse("internal", message);
+            self.refuse("other_cell", message);
             return Ok(());
         }
         store::set_profile(&self.db, "cell", &cell.0)?;
@@ -591,6 +643,7 @@ impl Client {
         for chunk in feeds.chunks(limits::MAX_FEEDS_PER_SUBSCRIBE) {
             self.subscribe(chunk);
         }
+        self.session.key_packages.clone_from(&ready.key_packages);
         self.replenish_key_packages(&ready.key_packages)?;
         self.unpark_lookups();
         if self.me.as_ref().is_some_and(|me| me.recovering) {
@@ -637,8 +690,10 @@ impl Client {
             self.session.catching.insert(feed, head);
             match feed {
                 FeedId::Room(room) => {
-                    if let Some(room) = Room::load(&self.db, room)? {
+                    if let Some(mut room) = Room::load(&self.db, room)? {
+                        self.absorb(&mut room)?;
                         self.caught_up(feed, &room.vector);
+                        room.save(&self.db)?;
                     }
                     self.ask_marks(room)?;
                 }
@@ -658,6 +713,13 @@ impl Client {
             Some((asked, true)) if asked.get(origin) == vector.get(origin) => Hole::Retention,
             _ => Hole::Lost,
         }
+    }
+
+    /// Whether commits that were there when the feed was subscribed have not come yet.
+    pub(crate) fn commits_are_coming(&self, feed: FeedId, vector: &VersionVector) -> bool {
+        let end = |of: &VersionVector| of.get(Origin::COMMITS);
+        matches!(self.session.subscribed.get(&feed), Some((_, false)))
+            || self.session.catching.get(&feed).is_some_and(|head| end(head) > end(vector))
     }
 
     /// The cursor of a feed moved: perhaps it has reached what was missed.
@@ -712,6 +774,8 @@ fn refused(code: &str, message: &str) -> Connection {
 
 /// A cell that says nothing for this long is asked whether it is there.
 const SILENCE_MS: u64 = 30_000;
+/// How long an upload of KeyPackages waits after the cell could not keep it.
+const UPLOAD_RETRY_MS: u64 = 15_000;
 /// How long it may take to answer.
 const ANSWER_MS: u64 = 15_000;
 /// A session that lasted this long was a good one: the back-off begins anew.

@@ -94,7 +94,7 @@ const TABLES: [&str; 16] = [
     "proposals",
 ];
 
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE mls (label TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (label, key)) WITHOUT ROWID;
     CREATE TABLE profile (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
@@ -196,6 +196,20 @@ const MIGRATIONS: [&str; 1] = ["
         entry BLOB PRIMARY KEY, room BLOB NOT NULL, epoch INTEGER NOT NULL, payload BLOB NOT NULL,
         account BLOB NOT NULL, due INTEGER NOT NULL
     ) WITHOUT ROWID;
+", "
+    -- One last position per room, by the cell's clock.
+    ALTER TABLE rooms RENAME COLUMN last_pushed TO last_position;
+    UPDATE rooms SET last_position = max(last_position, last_own);
+    ALTER TABLE rooms DROP COLUMN last_own;
+    -- A name that was given here and is not accepted yet, and its version; 0 for none.
+    ALTER TABLE rooms ADD COLUMN wanted_name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE rooms ADD COLUMN wanted_version INTEGER NOT NULL DEFAULT 0;
+    -- No two messages of a room share a position.
+    UPDATE messages SET position = position + ties.before FROM (
+        SELECT room, key, row_number() OVER (PARTITION BY room, position ORDER BY key DESC) - 1 AS before FROM messages
+    ) AS ties WHERE messages.room = ties.room AND messages.key = ties.key AND ties.before > 0;
+    -- Edits and reactions that still wait in the outbox get their place when the cell has them.
+    CREATE INDEX sent_by_outbox ON sent (outbox);
 "];
 
 #[cfg(test)]
@@ -222,6 +236,23 @@ mod tests {
         assert!(matches!(prepare(&second), Err(OpenError::InUse)));
         drop(first);
         prepare(&second).unwrap();
+    }
+
+    #[test]
+    fn a_profile_of_the_first_version_opens_and_its_messages_stand_apart() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(MIGRATIONS[0]).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO rooms VALUES (x'01',2,1,1,1,'Club',1,x'',NULL,x'',3,x'',NULL,0,0,0,0,0,0,0,7,10,12,0,x'',x'',0,0);
+             INSERT INTO messages VALUES (x'01',x'01',x'',x'',5,NULL,0,0,'',0,NULL,NULL,NULL);
+             INSERT INTO messages VALUES (x'01',x'02',x'',x'',5,NULL,0,0,'',0,NULL,NULL,NULL);",
+        )
+        .unwrap();
+        prepare(&db).unwrap();
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("SELECT last_position FROM rooms"), 12);
+        assert_eq!(number("SELECT count(DISTINCT position) FROM messages"), 2);
     }
 
     #[test]

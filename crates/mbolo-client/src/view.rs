@@ -250,13 +250,14 @@ impl Client {
         let peer = room.peer.map(|peer| self.member(room.id, peer)).transpose()?;
         let name = match &peer {
             Some(peer) => peer.name.clone(),
-            None => room.name.clone(),
+            None => room.shown_name().to_owned(),
         };
         let count = |sql: &str| -> Result<u32, Fault> {
             Ok(self.db.prepare_cached(sql)?.query_row([room.id.0], |row| row.get(0))?)
         };
         let waiting = room.healing != Healing::Well
             || !room.created
+            || room.wanted_name.is_some()
             || count("SELECT count(*) FROM intents WHERE room = ?1")? > 0
             || count("SELECT count(*) FROM pending WHERE room = ?1 AND intent > 0")? > 0;
         let present = count("SELECT count(*) FROM members WHERE room = ?1 AND present = 1")?;

@@ -20,7 +20,7 @@ fn world() -> (Desk, usize, String, Vec<Vec<u8>>) {
     desk.say(awa, &room, "one");
     desk.pass(1_000);
     desk.say(ben, &room, "two");
-    desk.ask(ben, Request::MarkRead { room: room.clone() }).unwrap();
+    desk.ask(ben, Request::MarkRead { room: room.clone(), up_to: None }).unwrap();
     desk.ask(ben, Request::SetTyping { room: room.clone(), active: true }).unwrap();
     let group = desk.create_group(ben, "Club", &["awa"]);
     desk.say(ben, &group, "three");

@@ -36,7 +36,11 @@ impl World {
             (58..66, Some(chat)) => self.react(person, &chat),
             (66..72, Some(chat)) => self.edit(person, &chat),
             (72..75, Some(chat)) => self.delete(person, &chat),
-            (75..83, Some(chat)) => self.ask(person, Request::MarkRead { room: chat.room }),
+            (75..83, Some(chat)) => {
+                let newest = chat.last_message.as_ref().map(|message| message.position);
+                let up_to = newest.filter(|position| position.is_multiple_of(2));
+                self.ask(person, Request::MarkRead { room: chat.room, up_to })
+            }
             (83..87, Some(chat)) => {
                 let active = self.people[person].random.chance(0.5);
                 self.ask(person, Request::SetTyping { room: chat.room, active })
@@ -99,11 +103,31 @@ impl World {
         for _ in 0..bursts {
             let text = self.new_text(person, chat);
             let words = text.words("a few words of no great importance");
-            let request =
-                Request::SendText { room: chat.room.clone(), text: words, reply_to: reply_to.clone() };
+            let request = Request::SendText {
+                room: chat.room.clone(),
+                text: words,
+                reply_to: reply_to.clone(),
+                client_id: text.number.is_multiple_of(2).then(|| format!("text {}", text.number)),
+            };
+            if text.number.is_multiple_of(4) {
+                // As a page does that did not hear the answer; in between the process may have died.
+                self.queue.after(2_000, What::Again { person, request: request.clone() });
+            }
             self.ask(person, request)?;
         }
         Ok(())
+    }
+
+    /// A call is made again. A text that the author's screen does not show is not: either the engine never heard of it,
+    /// and others have followed since, or it was taken back unsent.
+    pub(crate) fn ask_again(&mut self, person: usize, request: Request) -> Result<(), Breach> {
+        if let Request::SendText { room, text, client_id: Some(_), .. } = &request {
+            let view = &self.people[person].view;
+            if TextId::of_words(text).and_then(|id| view.text(room, id)).is_none() {
+                return Ok(());
+            }
+        }
+        self.ask(person, request)
     }
 
     fn new_text(&mut self, person: usize, chat: &Chat) -> TextId {

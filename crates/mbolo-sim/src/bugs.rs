@@ -65,6 +65,25 @@ impl World {
         Ok(())
     }
 
+    /// Two messages of a log change places on the disk of a device that is down.
+    pub(crate) fn swap_rows(&mut self, person: usize) {
+        if self.options.bug != Some(Bug::SwappedRows) {
+            return;
+        }
+        let Some(disk) = self.people[person].disk() else { return };
+        let pair = "SELECT one.room, one.key, one.position, two.key, two.position
+                    FROM messages one JOIN messages two ON two.room = one.room AND two.origin = one.origin
+                    WHERE one.seq > 0 AND two.seq > one.seq AND two.position < 1 << 52 LIMIT 1";
+        let swapped = disk.query_row(pair, [], |row| {
+            let (room, one, other): ([u8; 32], [u8; 16], [u8; 16]) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            let (first, second): (i64, i64) = (row.get(2)?, row.get(4)?);
+            let place = "UPDATE messages SET position = ?3 WHERE room = ?1 AND key = ?2";
+            disk.execute(place, (room, one, second))?;
+            disk.execute(place, (room, other, first))
+        });
+        debug_assert!(matches!(swapped, Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows)));
+    }
+
     /// What reaches the screen instead of this update: it is held back until after the next one of its message.
     pub(crate) fn delay_update(&mut self, person: usize, update: Update) -> Vec<Update> {
         if self.options.bug != Some(Bug::LateUpdate) || !matches!(update, Update::Message { .. }) {

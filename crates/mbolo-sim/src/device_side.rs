@@ -84,6 +84,7 @@ impl World {
         let now = self.now();
         self.trace.line(now, format_args!("p{person} dies"));
         self.people[person].kill();
+        self.swap_rows(person);
         self.people[person].crash = None;
         self.report.crashes += 1;
         if let Some(index) = self.people[person].connection.take() {
@@ -281,7 +282,10 @@ impl World {
                     let shown = self.people[person].view.message(&room, message, text);
                     self.check(shown)?;
                     if self.options.bug == Some(Bug::CallRepeated) && self.dice.chance(0.1) {
-                        let request = asked.request.clone();
+                        let mut request = asked.request.clone();
+                        if let Request::SendText { client_id, .. } = &mut request {
+                            *client_id = None;
+                        }
                         self.queue.after(500, What::Again { person, request });
                     }
                 }

@@ -155,6 +155,7 @@ impl World {
         let members = self.ledger.members(room);
         let name = room.to_string();
         let mut common = None;
+        let mut called: Option<(usize, &str)> = None;
         for person in 0..self.people.len() {
             let chat = self.people[person].view.chats.get(&name);
             let inside = self.account(person).is_some_and(|account| members.contains(&account));
@@ -172,6 +173,17 @@ impl World {
             }
             if !inside {
                 continue;
+            }
+            match (chat.filter(|chat| chat.kind == ChatKind::Group), called) {
+                (Some(chat), None) => called = Some((person, &chat.name)),
+                (Some(chat), Some((other, name))) if chat.name != name => {
+                    return Some(format!(
+                        "{} is “{}” to p{person} and “{name}” to p{other}",
+                        short(&room.to_string()),
+                        chat.name
+                    ));
+                }
+                _ => {}
             }
             let count = chat.map_or(0, |chat| chat.member_count as usize);
             if count != members.len() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mbolo_client::{Client, Input, OpenError, Options};
+use mbolo_client::{Client, Input, OpenError, Options, Standing};
 use mbolo_client_api::{Call, Request};
 
 use crate::random::Random;
@@ -136,6 +136,11 @@ impl Person {
         self.full = false;
         self.calls.clear();
         self.tick_due = None;
+    }
+
+    /// Where every message stands on the device.
+    pub fn places(&self) -> Vec<Standing> {
+        self.client.as_ref().and_then(|client| client.places().ok()).unwrap_or_default()
     }
 
     /// The disk, while the process is down.

@@ -22,6 +22,8 @@ pub enum Bug {
     ForgottenCommit,
     /// An update reaches the screen after the one that followed it.
     LateUpdate,
+    /// A device's disk gives two messages back in each other's place.
+    SwappedRows,
     /// The cell's frames claim marks that no device gave.
     InventedMarks,
 }

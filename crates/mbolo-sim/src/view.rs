@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mbolo_client::Standing;
 use mbolo_client_api::{Body, Chat, Message, MessageState, Update};
 
 use crate::failure::Oracle;
@@ -166,6 +167,27 @@ impl View {
             }
         }
         Ok(())
+    }
+}
+
+/// Messages of one log stand in its order, and no two in the same place. `places` are by room, log and place in it.
+pub fn check_places(places: &[Standing]) -> Result<(), Breach> {
+    for (one, two) in places.iter().zip(places.iter().skip(1)) {
+        let (Some((log, _)), Some((other, seq))) = (one.entry, two.entry) else { continue };
+        if one.room == two.room && log == other && one.position >= two.position {
+            let what = format!(
+                "entry {seq} of {log:?} stands before one that came earlier, in {:?} (at {}, the other at {})",
+                one.room, two.position, one.position
+            );
+            return Err((Oracle::Ordered, what));
+        }
+    }
+    let mut taken = BTreeSet::new();
+    match places.iter().find(|place| !taken.insert((place.room, place.position))) {
+        Some(place) => {
+            Err((Oracle::Ordered, format!("two messages of {:?} stand at {}", place.room, place.position)))
+        }
+        None => Ok(()),
     }
 }
 

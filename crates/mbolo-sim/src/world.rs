@@ -20,7 +20,7 @@ use crate::plan::{Bug, Options, Plan};
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::trace::Trace;
-use crate::view::TextId;
+use crate::view::{TextId, check_places};
 
 /// Something that is due.
 pub enum What {
@@ -34,7 +34,8 @@ pub enum What {
     PersonStart { person: usize },
     /// A person does something.
     Act { person: usize },
-    /// A call that was made some time ago is made again: only with [`Bug::CallRepeated`].
+    /// A call that was made some time ago is made again, by a page that did not hear the answer, or by
+    /// [`Bug::CallRepeated`].
     Again { person: usize, request: Request },
     /// Two people begin to talk to each other at the same time.
     Greet { person: usize, other: usize },
@@ -224,7 +225,7 @@ impl World {
             }
             What::PersonStart { person } => self.start_person(person)?,
             What::Act { person } => self.act(person)?,
-            What::Again { person, request } => self.ask(person, request)?,
+            What::Again { person, request } => self.ask_again(person, request)?,
             What::Greet { person, other } => {
                 self.ask(person, Request::StartChat { handle: Person::handle(other) })?;
             }
@@ -264,6 +265,8 @@ impl World {
     /// Members of a room in the same epoch must agree on its secrets, now and with all that was seen before.
     pub(crate) fn observe(&mut self) -> Result<(), Breach> {
         for person in 0..self.people.len() {
+            let in_order = check_places(&self.people[person].places());
+            self.check(in_order.map_err(|(oracle, what)| (oracle, format!("p{person}: {what}"))))?;
             let Some(client) = self.people[person].client() else { continue };
             for (room, epoch, authenticator) in client.epoch_authenticators() {
                 // Whoever makes a room is alone in its epoch 0; two who make the same 1:1 room are so in two groups,

@@ -46,6 +46,12 @@ fn ordered_sees_a_frame_that_overtakes_another() {
 }
 
 #[test]
+fn ordered_sees_messages_that_stand_in_each_others_place() {
+    let failure = caught(Oracle::Ordered, Bug::SwappedRows, 20);
+    assert!(failure.what.contains("stands before") || failure.what.contains("stands after"), "{failure}");
+}
+
+#[test]
 fn agreed_sees_an_epoch_that_was_given_out_twice() {
     let failure = caught(Oracle::Agreed, Bug::ForgottenCommit, 40);
     assert!(failure.what.contains("disagree about epoch"), "{failure}");

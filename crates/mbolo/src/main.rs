@@ -18,7 +18,7 @@ mod style;
 mod text;
 
 use std::future::Future;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -53,8 +53,9 @@ fn run(command: Command) -> Result<(), Problem> {
         Command::Pulse(args) => pulse::run(args),
         Command::Bench(args) => bench::run(args).map_err(|error| Problem::unexpected(format!("{error:#}"))),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "mbolo", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mbolo", &mut script);
+            Ok(std::io::stdout().lock().write_all(&script)?)
         }
     }
 }

@@ -77,6 +77,7 @@ impl From<Failure> for Problem {
         let exit = match failure.code.as_str() {
             "offline" => Exit::Unreachable,
             "no_account" => Exit::NoAccount,
+            "other_cell" | "other_version" | "unknown_device" => Exit::NotMbolo,
             "storage_full" => Exit::Storage,
             "internal" => Exit::Failed,
             _ => Exit::Refused,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mbolo_client::TransportFailure;
-use mbolo_client_api::{Account, Chat, ChatKind, Connection, OfflineReason, Reply, Request};
+use mbolo_client_api::{Account, Chat, ChatKind, Connection, Member, OfflineReason, Reply, Request};
 use mbolo_proto::Handle as UserHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,6 +16,7 @@ use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
 use crate::profile::{Profile, replace_file};
 use crate::runtime::{self, CellAddress, Handle, Trouble, TrustedCertificates, Updates, Way};
+use crate::text::clean_line;
 
 /// How long to wait for what only the cell can do.
 #[derive(Debug, Clone, Copy)]
@@ -246,11 +247,11 @@ impl Session {
         }
     }
 
-    /// The chat that a person means by a room id, a group's name or a handle. A handle of someone one has not
+    /// The chat that a person means by a room id, a handle or a group's name. A handle of someone one has not
     /// talked to yet starts the chat.
     pub async fn find(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
         if let Some(chat) = find_known(&self.chats().await?, target)? {
-            return Ok(chat);
+            return self.not_somebody(target, chat).await;
         }
         let handle = match parse_handle(target) {
             Ok(handle) => handle,
@@ -260,7 +261,7 @@ impl Session {
         // It may be a group that one was added to since this profile was online last.
         self.catch_up(patience).await?;
         if let Some(chat) = find_known(&self.chats().await?, target)? {
-            return Ok(chat);
+            return self.not_somebody(target, chat).await;
         }
         match self.ask_cell(Request::StartChat { handle }, patience).await {
             Ok(Reply::Chat { chat }) => Ok(chat),
@@ -270,6 +271,20 @@ impl Session {
                 Err(Problem { what, ..problem })
             }
             Err(problem) => Err(problem),
+        }
+    }
+
+    /// The chat, unless it is a group that only has the name of a person: anybody can call a group so and add others to
+    /// it, and what is meant for the person would go there. Without the cell the group is all that is known.
+    async fn not_somebody(&self, target: &str, chat: Chat) -> Result<Chat, Problem> {
+        let Some(handle) =
+            parse_handle(target).ok().filter(|_| chat.kind == ChatKind::Group && chat.room != target.trim())
+        else {
+            return Ok(chat);
+        };
+        match self.ask_cell(Request::FindAccount { handle: handle.clone() }, Patience::seconds(5)).await {
+            Ok(Reply::Found { .. }) => Err(both(target, &handle, &chat)),
+            _ => Ok(chat),
         }
     }
 
@@ -353,23 +368,64 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
             && chat.peer.as_ref().and_then(|peer| peer.handle.clone()) == handle
             && handle.is_some()
     };
-    if let Some(chat) = chats.iter().find(by_handle) {
-        return Ok(Some(chat.clone()));
-    }
+    let direct = chats.iter().find(by_handle).cloned();
     if target.starts_with('@') {
-        return Ok(None);
+        return Ok(direct);
     }
-    let named: Vec<_> =
-        chats.iter().filter(|chat| chat.name.to_lowercase() == target.to_lowercase()).collect();
-    match named.as_slice() {
-        [] => Ok(None),
-        [chat] => Ok(Some((*chat).clone())),
-        several => {
+    // The name of a chat of two is whatever the other one chose: it does not say who it is.
+    let named: Vec<_> = chats
+        .iter()
+        .filter(|chat| chat.kind == ChatKind::Group && chat.name.to_lowercase() == target.to_lowercase())
+        .collect();
+    match (direct, handle, named.as_slice()) {
+        (Some(_), Some(handle), [group, ..]) => Err(both(target, &handle, group)),
+        (Some(chat), ..) => Ok(Some(chat)),
+        (None, _, []) => Ok(None),
+        (None, _, [chat]) => Ok(Some((*chat).clone())),
+        (None, _, several) => {
             let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
             Err(Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
                 .next(format!("Say which by its id: {}", ids.join(", "))))
         }
     }
+}
+
+fn both(target: &str, handle: &str, group: &Chat) -> Problem {
+    Problem::new(
+        Exit::Refused,
+        format!("“{}” is the handle of somebody and the name of a group of yours.", clean_line(target)),
+    )
+    .next(format!("Say @{handle} for the person, or for the group its id: {}", group.room))
+}
+
+/// The account of a member whom a person means by a handle, an account id or, if nobody has that handle and only one is
+/// called so, by name. With `@` it is the handle: names are whatever somebody chose.
+pub fn find_member(members: &[Member], who: &str) -> Result<String, Unfound> {
+    let handle = parse_handle(who).ok();
+    let exact =
+        members.iter().find(|member| member.account == who || (handle.is_some() && member.handle == handle));
+    if let Some(member) = exact {
+        return Ok(member.account.clone());
+    }
+    if who.starts_with('@') {
+        return Err(Unfound::Nobody);
+    }
+    let named: Vec<_> =
+        members.iter().filter(|member| member.name.to_lowercase() == who.to_lowercase()).collect();
+    match named.as_slice() {
+        [member] => Ok(member.account.clone()),
+        [] => Err(Unfound::Nobody),
+        _ => Err(Unfound::Several),
+    }
+}
+
+/// Why a member is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfound {
+    /// Nobody is called so.
+    Nobody,
+    /// Several are, and none of them by handle.
+    Several,
 }
 
 /// The address of the cell, which a person gave or the profile knows.
@@ -395,7 +451,7 @@ pub fn trusted_certificates(args: &ClientArgs, dir: &Path) -> Result<TrustedCert
 
 #[cfg(test)]
 mod tests {
-    use mbolo_client_api::{Member, Membership};
+    use mbolo_client_api::Membership;
 
     use super::*;
 
@@ -432,6 +488,40 @@ mod tests {
         assert_eq!(found("family"), Ok(Some("R2".into())));
         assert_eq!(found("@family"), Ok(None));
         assert_eq!(found("nobody"), Ok(None));
+    }
+
+    #[test]
+    fn who_calls_themselves_like_somebody_does_not_get_their_messages() {
+        let chats = [chat("R1", "bibi", Some("mallory")), chat("R2", "Family", None)];
+        assert_eq!(find_known(&chats, "bibi"), Ok(None));
+        assert_eq!(find_known(&chats, "Bibi"), Ok(None));
+    }
+
+    #[test]
+    fn a_group_with_the_name_of_a_handle_is_not_guessed() {
+        let chats = [chat("R1", "Bibi", Some("bibi")), chat("R2", "bibi", None)];
+        let problem = find_known(&chats, "bibi").unwrap_err();
+        assert!(problem.next.is_some_and(|next| next.contains("@bibi") && next.contains("R2")));
+        assert_eq!(find_known(&chats, "@bibi").map(|chat| chat.map(|chat| chat.room)), Ok(Some("R1".into())));
+    }
+
+    #[test]
+    fn a_member_is_found_by_handle_first_and_by_a_name_only_if_it_is_one_persons() {
+        let member = |account: &str, name: &str, handle: &str| Member {
+            account: account.into(),
+            name: name.into(),
+            handle: Some(handle.into()),
+            admin: false,
+            me: false,
+        };
+        let members =
+            [member("A1", "@bibi", "mallory"), member("A2", "bibi", "eve"), member("A3", "Bibi Mba", "bibi")];
+        assert_eq!(find_member(&members, "@bibi"), Ok("A3".into()));
+        assert_eq!(find_member(&members, "bibi"), Ok("A3".into()));
+        assert_eq!(find_member(&members, "bibi mba"), Ok("A3".into()));
+        assert_eq!(find_member(&members[..2], "@bibi"), Err(Unfound::Nobody));
+        let twins = [member("A1", "Awa N.", "awa1"), member("A2", "Awa N.", "awa2")];
+        assert_eq!(find_member(&twins, "Awa N."), Err(Unfound::Several));
     }
 
     #[test]

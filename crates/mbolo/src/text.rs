@@ -6,7 +6,7 @@
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use mbolo_client_api::{Body, Message, MessageState, RoomEvent};
+use mbolo_client_api::{Body, Change, Member, Message, MessageState, RoomEvent};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -168,6 +168,19 @@ fn event_sentence(message: &Message, event: &RoomEvent) -> String {
         RoomEvent::Promoted { member } => format!("{who} made {} an admin", name(member)),
         RoomEvent::Demoted { member } => format!("{who} took the admin role back from {}", name(member)),
         RoomEvent::Renamed { name } => format!("{who} named the group “{}”", clean_line(name)),
+    }
+}
+
+/// That a change of a group does not happen; why not is another sentence.
+pub fn unchanged(change: Change, members: &[Member]) -> String {
+    let names: Vec<_> = members.iter().map(|member| clean_line(&member.name)).collect();
+    let names = names.join(", ");
+    match change {
+        Change::Add => format!("Not added: {names}."),
+        Change::Remove => format!("Not removed: {names}."),
+        Change::Promote => format!("Not made an admin: {names}."),
+        Change::Demote => format!("Still an admin: {names}."),
+        Change::Rename => "The group was not renamed.".to_owned(),
     }
 }
 

@@ -281,6 +281,8 @@ pub fn commit(
     let own = account_of(&device.credential().credential)?;
     let effect = effect_of_own(group, staged, own)?;
     RoomContext::of(group.extensions())?.policy.check_commit(&effect.summary)?;
+    // The staged commit holds what it carries out; while anything is left beside it, nothing can be encrypted.
+    group.clear_pending_proposals(provider.storage()).map_err(MlsFault::mls)?;
     encode_bundle(messages, change.proposals)
 }
 
@@ -552,6 +554,8 @@ pub fn encrypt(
     device: &Device,
     content: &[u8],
 ) -> Result<Bytes, MlsFault> {
+    // A profile of an earlier version may have left some.
+    group.clear_pending_proposals(provider.storage()).map_err(MlsFault::mls)?;
     message_bytes(group.create_message(provider, device, content).map_err(MlsFault::mls)?)
 }
 

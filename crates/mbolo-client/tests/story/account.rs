@@ -83,7 +83,8 @@ fn another_cell_under_the_same_address_is_refused() {
     desk.go_online(awa);
     desk.pass(120_000);
     match desk.ask(awa, Request::GetConnection) {
-        Ok(Reply::Connection { connection: Connection::Refused { message, .. } }) => {
+        Ok(Reply::Connection { connection: Connection::Refused { code, message } }) => {
+            assert_eq!(code, "other_cell");
             assert!(message.contains("not the cell"), "{message}");
         }
         other => panic!("{other:?}"),
@@ -101,4 +102,98 @@ fn signing_out_leaves_an_empty_profile() {
     assert_eq!(desk.client(awa).stats(), mbolo_client::Stats::default());
     let sign_up = Request::SignUp { handle: "awa2".into(), name: "Awa".into(), invite: None };
     assert!(desk.ask(awa, sign_up).is_ok());
+}
+
+fn phrase_of(desk: &mut Desk, person: usize) -> String {
+    match desk.ask(person, Request::RecoveryPhrase) {
+        Ok(Reply::RecoveryPhrase { phrase }) => phrase,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cell_that_has_lost_its_store_knows_the_device_no_more() {
+    let mut desk = Desk::new();
+    let awa = desk.person("awa");
+    desk.go_offline(awa);
+    desk.replace_cell(1);
+    desk.go_online(awa);
+    desk.pass(120_000);
+    match desk.ask(awa, Request::GetConnection) {
+        Ok(Reply::Connection { connection: Connection::Refused { code, .. } }) => {
+            assert_eq!(code, "unknown_device");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_words_of_an_account_of_another_cell_are_words_all_the_same() {
+    let mut elsewhere = Desk::new();
+    let awa = elsewhere.person("awa");
+    let phrase = phrase_of(&mut elsewhere, awa);
+    let mut desk = Desk::new();
+    let new = desk.device();
+    let refused = desk.ask(new, Request::Recover { phrase, name: "Awa".into() }).unwrap_err();
+    assert_eq!(refused.code, "account_unknown");
+}
+
+#[test]
+fn an_account_is_on_a_bounded_number_of_devices() {
+    let mut desk = Desk::new();
+    let awa = desk.person("awa");
+    let phrase = phrase_of(&mut desk, awa);
+    let refused = (0..20).find_map(|_| {
+        let new = desk.device();
+        desk.ask(new, Request::Recover { phrase: phrase.clone(), name: "Awa".into() }).err()
+    });
+    assert_eq!(refused.unwrap().code, "too_many_devices");
+}
+
+#[test]
+fn a_handle_that_leads_to_another_account_than_before_is_not_followed() {
+    let mut desk = Desk::new();
+    let awa = desk.person("awa");
+    desk.person("ben");
+    let room = desk.start_chat(awa, "ben");
+    desk.pass(3_000);
+    let known = "UPDATE accounts SET id = x'0707070707070707070707070707070707070707070707070707070707070707'
+                 WHERE handle = 'ben'";
+    desk.damage(awa, known);
+    desk.pass(60_000);
+    for request in [
+        Request::StartChat { handle: "ben".into() },
+        Request::CreateGroup { name: "Club".into(), handles: vec!["ben".into()] },
+    ] {
+        let refused = desk.ask(awa, request).unwrap_err();
+        assert_eq!(refused.code, "handle_moved");
+        assert!(refused.message.contains("@ben"), "{}", refused.message);
+    }
+    assert_eq!(
+        desk.chat(awa, &room).peer.unwrap().handle,
+        None,
+        "who came with a handle of another is without it"
+    );
+}
+
+/// The cell names another account, with the devices of the right one.
+fn another_account(_: usize, frame: &bytes::Bytes) -> Option<bytes::Bytes> {
+    let mut frame = mbolo_proto::decode_server_frame(frame.clone()).ok()?;
+    let Some(mbolo_proto::wire::server_frame::Body::Account(account)) = &mut frame.body else { return None };
+    account.account_id = vec![7; 32].into();
+    Some(mbolo_proto::encode_frame(&frame))
+}
+
+#[test]
+fn an_account_whose_devices_are_not_its_own_is_not_believed() {
+    let mut desk = Desk::new();
+    let awa = desk.person("awa");
+    desk.person("ben");
+    desk.tamper = Some(another_account);
+    let refused = desk.ask(awa, Request::StartChat { handle: "ben".into() }).unwrap_err();
+    assert_eq!(refused.code, "internal");
+    assert!(refused.message.contains("does not hold"), "{}", refused.message);
+    assert!(desk.chats(awa).is_empty());
+    desk.tamper = None;
+    desk.start_chat(awa, "ben");
 }

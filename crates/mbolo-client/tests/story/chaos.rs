@@ -39,7 +39,12 @@ fn bad_day(seed: u64) {
         match below(12) {
             0..5 => {
                 let text = format!("{}-{}", handles[who], said[who].len());
-                let request = Request::SendText { room: group.clone(), text: text.clone(), reply_to: None };
+                let request = Request::SendText {
+                    room: group.clone(),
+                    text: text.clone(),
+                    reply_to: None,
+                    client_id: None,
+                };
                 if desk.ask(who, request).is_ok() {
                     said[who].push(text);
                 }

@@ -15,7 +15,7 @@ fn two_people_talk_and_see_how_far_their_messages_have_come() {
     assert_eq!(desk.states(awa, &room), [MessageState::Delivered]);
     let chat = desk.chat(ben, &room);
     assert_eq!((chat.kind, chat.name.as_str(), chat.unread), (ChatKind::Direct, "Awa", 1));
-    desk.ask(ben, Request::MarkRead { room: room.clone() }).unwrap();
+    desk.ask(ben, Request::MarkRead { room: room.clone(), up_to: None }).unwrap();
     desk.say(ben, &room, "Mbolo, Awa");
     desk.pass(3_000);
     assert_eq!(desk.chat(ben, &room).unread, 0);
@@ -36,8 +36,12 @@ fn replies_reactions_edits_and_deletions_arrive() {
     let room = desk.start_chat(awa, "ben");
     let first = desk.say(awa, &room, "Shall we meet at 5?");
     desk.pass(2_000);
-    let request =
-        Request::SendText { room: room.clone(), text: "Yes".into(), reply_to: Some(first.id.clone()) };
+    let request = Request::SendText {
+        room: room.clone(),
+        text: "Yes".into(),
+        reply_to: Some(first.id.clone()),
+        client_id: None,
+    };
     desk.ask(ben, request).unwrap();
     desk.ask(ben, Request::React { room: room.clone(), message: first.id.clone(), emoji: "👍".into() })
         .unwrap();
@@ -188,10 +192,62 @@ fn what_cannot_be_sent_is_refused_with_a_reason() {
     assert_eq!(code(desk.ask(awa, Request::StartChat { handle: "awa".into() })), "yourself");
     assert_eq!(code(desk.ask(awa, Request::StartChat { handle: "А".into() })), "handle_invalid");
     let group = desk.create_group(awa, "Alone", &[]);
-    let text = |text: String| Request::SendText { room: group.clone(), text, reply_to: None };
+    let text =
+        |text: String| Request::SendText { room: group.clone(), text, reply_to: None, client_id: None };
     assert_eq!(code(desk.ask(awa, text(" \n".into()))), "empty");
     assert_eq!(code(desk.ask(awa, text("x".repeat(16_385)))), "too_long");
     assert!(desk.ask(awa, text("x".repeat(16_384))).is_ok());
-    let elsewhere = Request::SendText { room: "abc".into(), text: "x".into(), reply_to: None };
+    let elsewhere =
+        Request::SendText { room: "abc".into(), text: "x".into(), reply_to: None, client_id: None };
     assert_eq!(code(desk.ask(awa, elsewhere)), "unknown_room");
+}
+
+#[test]
+fn a_text_that_is_asked_for_twice_under_one_name_is_sent_once() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    let send = |room: &str, name: &str| Request::SendText {
+        room: room.to_owned(),
+        text: "Mbolo".into(),
+        reply_to: None,
+        client_id: Some(name.into()),
+    };
+    let sent = |reply| match reply {
+        Ok(Reply::Sent { message }) => message.id,
+        other => panic!("{other:?}"),
+    };
+    let first = sent(desk.ask(awa, send(&room, "one")));
+    desk.crash(awa);
+    assert_eq!(sent(desk.ask(awa, send(&room, "one"))), first);
+    desk.pass(60_000);
+    assert_eq!(sent(desk.ask(awa, send(&room, "one"))), first);
+    assert_ne!(sent(desk.ask(awa, send(&room, "two"))), first);
+    let group = desk.create_group(awa, "Club", &["ben"]);
+    assert_ne!(sent(desk.ask(awa, send(&group, "one"))), first, "a name counts in its room");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(ben, &room), ["Mbolo", "Mbolo"]);
+    assert_eq!(desk.ask(awa, send(&room, &"x".repeat(65))).unwrap_err().code, "too_long");
+}
+
+#[test]
+fn what_came_after_the_last_message_seen_stays_unread() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    for text in ["one", "two", "three"] {
+        desk.say(awa, &room, text);
+        desk.pass(1_000);
+    }
+    desk.pass(2_000);
+    let seen = desk.messages(ben, &room)[1].position;
+    desk.ask(ben, Request::MarkRead { room: room.clone(), up_to: Some(seen) }).unwrap();
+    desk.pass(5_000);
+    assert_eq!(desk.chat(ben, &room).unread, 1);
+    let read = MessageState::Read;
+    assert_eq!(desk.states(awa, &room), [read, read, MessageState::Delivered]);
+    desk.ask(ben, Request::MarkRead { room: room.clone(), up_to: None }).unwrap();
+    desk.pass(5_000);
+    assert_eq!(desk.chat(ben, &room).unread, 0);
+    assert_eq!(desk.states(awa, &room), [read; 3]);
 }

@@ -27,10 +27,13 @@ pub struct Desk {
     to_cell: Vec<Event>,
     /// Frames from the cell may be changed on their way.
     pub tamper: Option<fn(usize, &Bytes) -> Option<Bytes>>,
+    /// The cell's clock minus the true time.
+    pub cell_ahead_ms: i64,
 }
 
 struct Person {
     client: Option<Client>,
+    ahead_ms: i64,
     seed: u64,
     session: Option<u64>,
     online: bool,
@@ -59,6 +62,7 @@ impl Desk {
             next_call: 0,
             to_cell: Vec::new(),
             tamper: None,
+            cell_ahead_ms: 0,
         };
         desk.start_cell(MemoryEngine::new());
         desk
@@ -67,7 +71,7 @@ impl Desk {
     fn start_cell(&mut self, engine: MemoryEngine) {
         let key = |n: u8| SigningKey::from_bytes(&[n; 32]);
         let keys = Keys { cell: key(self.cell_seed), incarnation: key(self.cell_seed + 100) };
-        self.cell = Some(Cell::open(engine, keys, self.config.clone(), self.now).unwrap());
+        self.cell = Some(Cell::open(engine, keys, self.config.clone(), self.cell_clock()).unwrap());
     }
 
     /// The cell's process dies and starts again on its store.
@@ -94,6 +98,7 @@ impl Desk {
         let store = Connection::open_in_memory().unwrap();
         self.people.push(Person {
             client: Some(Client::open(store, options(seed), self.now).unwrap()),
+            ahead_ms: 0,
             seed,
             session: None,
             online: true,
@@ -115,6 +120,27 @@ impl Desk {
         self.ask(device, request).unwrap();
         self.pass(1_000);
         device
+    }
+
+    /// What the clock of a device says.
+    fn clock(&self, person: usize) -> u64 {
+        self.now.saturating_add_signed(self.people[person].ahead_ms)
+    }
+
+    /// What the clock of the cell says.
+    fn cell_clock(&self) -> u64 {
+        self.now.saturating_add_signed(self.cell_ahead_ms)
+    }
+
+    /// When a device wants its tick.
+    fn due(&self, person: usize) -> Option<u64> {
+        let due = self.client(person).next_tick_ms()?;
+        Some(due.saturating_add_signed(-self.people[person].ahead_ms))
+    }
+
+    /// The clock of a device is set, to so much before or after the true time.
+    pub fn set_clock(&mut self, person: usize, ahead_ms: i64) {
+        self.people[person].ahead_ms = ahead_ms;
     }
 
     pub fn client(&self, person: usize) -> &Client {
@@ -157,7 +183,7 @@ impl Desk {
             self.to_cell.push(Event::Closed { session: SessionId(session) });
         }
         let options = options(self.people[person].seed);
-        self.people[person].client = Some(Client::open(store, options, self.now).unwrap());
+        self.people[person].client = Some(Client::open(store, options, self.clock(person)).unwrap());
     }
 
     /// Something happens to the device's database while the program is not running.
@@ -166,7 +192,7 @@ impl Desk {
         let store = client.into_store();
         store.execute_batch(sql).unwrap();
         let options = options(self.people[person].seed);
-        self.people[person].client = Some(Client::open(store, options, self.now).unwrap());
+        self.people[person].client = Some(Client::open(store, options, self.clock(person)).unwrap());
         self.crash(person);
     }
 
@@ -179,7 +205,7 @@ impl Desk {
         store.query_row(&format!("PRAGMA max_page_count = {limit}"), [], |row| row.get::<_, i64>(0)).unwrap();
         self.people[person].seed += 1_000;
         let options = options(self.people[person].seed);
-        self.people[person].client = Some(Client::open(store, options, self.now).unwrap());
+        self.people[person].client = Some(Client::open(store, options, self.clock(person)).unwrap());
         self.people[person].inbox.clear();
         if let Some(session) = self.people[person].session.take() {
             self.to_cell.push(Event::Closed { session: SessionId(session) });
@@ -243,7 +269,8 @@ impl Desk {
     }
 
     pub fn say(&mut self, person: usize, room: &str, text: &str) -> Message {
-        let request = Request::SendText { room: room.into(), text: text.into(), reply_to: None };
+        let request =
+            Request::SendText { room: room.into(), text: text.into(), reply_to: None, client_id: None };
         match self.ask(person, request) {
             Ok(Reply::Sent { message }) => message,
             other => panic!("{other:?}"),
@@ -283,6 +310,13 @@ impl Desk {
             .collect()
     }
 
+    pub fn account(&mut self, person: usize) -> String {
+        match self.ask(person, Request::GetAccount) {
+            Ok(Reply::Account { account }) => account.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub fn states(&mut self, person: usize, room: &str) -> Vec<MessageState> {
         self.messages(person, room).into_iter().filter_map(|message| message.state).collect()
     }
@@ -316,8 +350,8 @@ impl Desk {
         let end = self.now + ms;
         self.settle();
         for _ in 0..1_000_000 {
-            let cell = self.cell.as_ref().unwrap().next_tick_ms();
-            let clients = (0..self.people.len()).filter_map(|p| self.client(p).next_tick_ms()).min();
+            let cell = self.cell.as_ref().unwrap().next_tick_ms().saturating_add_signed(-self.cell_ahead_ms);
+            let clients = (0..self.people.len()).filter_map(|p| self.due(p)).min();
             let due = clients.map_or(cell, |at| at.min(cell));
             if due > end {
                 self.now = end;
@@ -328,7 +362,7 @@ impl Desk {
                 self.to_cell.push(Event::Tick);
             }
             for person in 0..self.people.len() {
-                if self.client(person).next_tick_ms().is_some_and(|at| at <= self.now) {
+                if self.due(person).is_some_and(|at| at <= self.now) {
                     self.give(person, Input::Tick);
                 }
             }
@@ -351,7 +385,8 @@ impl Desk {
                 quiet = false;
                 let mut events = std::mem::take(&mut self.to_cell);
                 let mut effects = Vec::new();
-                self.cell.as_mut().unwrap().handle(self.now, &mut events, &mut effects);
+                let now = self.cell_clock();
+                self.cell.as_mut().unwrap().handle(now, &mut events, &mut effects);
                 self.cell_does(effects);
             }
             if quiet {
@@ -397,7 +432,8 @@ impl Desk {
             }
         }
         self.people[person].handled += 1;
-        let effects = self.people[person].client.as_mut().unwrap().handle(self.now, input);
+        let now = self.clock(person);
+        let effects = self.people[person].client.as_mut().unwrap().handle(now, input);
         for effect in effects {
             match effect {
                 Effect::Connect if self.people[person].online => {

@@ -275,7 +275,8 @@ fn a_full_disk_is_reported_and_nothing_is_lost() {
     desk.say(awa, &room, "one");
     desk.pass(3_000);
     desk.fill_disk(awa, true);
-    let big = Request::SendText { room: room.clone(), text: "x".repeat(16_000), reply_to: None };
+    let big =
+        Request::SendText { room: room.clone(), text: "x".repeat(16_000), reply_to: None, client_id: None };
     assert_eq!(desk.ask(awa, big).unwrap_err().code, "storage_full");
     desk.say(ben, &room, &"y".repeat(16_000));
     desk.pass(30_000);
@@ -302,4 +303,60 @@ fn garbage_from_the_wire_is_survived() {
     assert!(effects.iter().any(|effect| {
         matches!(effect, Effect::Output(Output::Reply { id: 1, result: Err(failure) }) if failure.code == "offline")
     }));
+}
+
+#[test]
+fn key_packages_that_the_cell_could_not_keep_are_brought_again_in_the_same_session() {
+    let mut desk = Desk::new();
+    desk.tamper = Some(refuse_key_packages);
+    let awa = desk.person("awa");
+    desk.pass(60_000);
+    let refused = uploads(&desk, awa);
+    desk.tamper = None;
+    desk.pass(60_000);
+    assert!(refused > 2, "it tries again while the disk is full: {refused}");
+    let taken = uploads(&desk, awa);
+    assert!(taken > refused, "and once more when there is room");
+    desk.pass(60_000);
+    assert_eq!(uploads(&desk, awa), taken, "and then no more");
+}
+
+fn uploads(desk: &Desk, person: usize) -> usize {
+    let uploads =
+        desk.sent(person).iter().filter_map(|frame| mbolo_proto::decode_client_frame(frame.clone()).ok());
+    uploads.filter(|frame| matches!(frame.body, Some(wire::client_frame::Body::UploadKeyPackages(_)))).count()
+}
+
+fn refuse_key_packages(_: usize, frame: &Bytes) -> Option<Bytes> {
+    let mut frame = decode_server_frame(frame.clone()).ok()?;
+    let Some(server_frame::Body::KeyPackageCount(_)) = frame.body else { return None };
+    let code = wire::ErrorCode::StorageFull.into();
+    frame.body = Some(server_frame::Body::Error(wire::Error { code, ..wire::Error::default() }));
+    Some(encode_frame(&frame))
+}
+
+#[test]
+fn a_device_that_is_slow_at_the_proof_of_work_still_signs_up() {
+    let store = rusqlite::Connection::open_in_memory().unwrap();
+    let mut client = Client::open(store, Options::new("desk", [3; 32]), START_MS).unwrap();
+    let request = Request::SignUp { handle: "awa".into(), name: "Awa".into(), invite: None };
+    client.handle(START_MS, Input::Call(Call { id: 1, request }));
+    client.handle(START_MS, Input::Connected);
+    let challenge = wire::Challenge {
+        cell_id: vec![1; 32].into(),
+        nonce: vec![2; 32].into(),
+        versions: vec![mbolo_proto::PROTOCOL_VERSION],
+        ..wire::Challenge::default()
+    };
+    let frame = wire::ServerFrame { request_id: 0, body: Some(server_frame::Body::Challenge(challenge)) };
+    let effects = client.handle(START_MS, Input::Frame(encode_frame(&frame)));
+    assert!(matches!(effects[..], [Effect::Send(_)]), "{effects:?}");
+    // The work itself took twenty seconds.
+    let done = START_MS + 20_000;
+    assert!(client.next_tick_ms().unwrap() <= done);
+    assert!(client.handle(done, Input::Tick).is_empty(), "the cell has had no time to answer");
+    let due = client.next_tick_ms().unwrap();
+    assert!(due > done + 10_000);
+    let effects = client.handle(due, Input::Tick);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Disconnect)));
 }

@@ -30,7 +30,7 @@ fn a_group_of_three_talks() {
     }
     desk.assert_agreed(&[awa, ben, cleo], &room);
     assert_eq!(desk.states(awa, &room), [MessageState::Delivered]);
-    desk.ask(ben, Request::MarkRead { room: room.clone() }).unwrap();
+    desk.ask(ben, Request::MarkRead { room: room.clone(), up_to: None }).unwrap();
     desk.pass(2_000);
     let message = desk.messages(awa, &room).into_iter().find(|m| m.state.is_some()).unwrap();
     match desk.ask(awa, Request::GetMessageInfo { room: room.clone(), message: message.id }) {
@@ -41,7 +41,7 @@ fn a_group_of_three_talks() {
         }
         other => panic!("{other:?}"),
     }
-    desk.ask(cleo, Request::MarkRead { room: room.clone() }).unwrap();
+    desk.ask(cleo, Request::MarkRead { room: room.clone(), up_to: None }).unwrap();
     desk.pass(2_000);
     assert_eq!(desk.states(awa, &room), [MessageState::Read]);
 }
@@ -67,7 +67,8 @@ fn admins_rename_promote_and_remove_and_others_may_not() {
     desk.ask(ben, remove).unwrap();
     desk.pass(3_000);
     assert_eq!(desk.chat(cleo, &room).membership, Membership::Removed);
-    let refused = Request::SendText { room: room.clone(), text: "let me in".into(), reply_to: None };
+    let refused =
+        Request::SendText { room: room.clone(), text: "let me in".into(), reply_to: None, client_id: None };
     assert_eq!(desk.ask(cleo, refused).unwrap_err().code, "not_a_member");
     desk.say(awa, &room, "just us");
     desk.pass(3_000);
@@ -194,4 +195,38 @@ fn a_group_larger_than_one_batch_is_filled_and_everybody_hears_the_first_message
     }
     assert_eq!(desk.member_names(admin, &room).len(), 71);
     assert_eq!(desk.states(admin, &room), [MessageState::Delivered]);
+}
+
+#[test]
+fn whoever_carries_out_a_wish_to_leave_can_speak_meanwhile() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let (cleo, dodo) = (desk.person("cleo"), desk.person("dodo"));
+    let room = desk.create_group(awa, "Club", &["ben", "cleo", "dodo"]);
+    desk.pass(3_000);
+    let Reply::Account { account: of_dodo } = desk.ask(dodo, Request::GetAccount).unwrap() else {
+        panic!("an account")
+    };
+    // Ben has seen the wish and would carry it out; Awa does, while he is away.
+    desk.ask(cleo, Request::LeaveGroup { room: room.clone() }).unwrap();
+    let before = desk.epoch(ben, &room);
+    desk.go_offline(ben);
+    desk.pass(2_000);
+    assert_eq!(desk.epoch(ben, &room), before, "he was away in time");
+    desk.say(dodo, &room, "only once");
+    desk.pass(1_000);
+    desk.ask(awa, Request::RemoveMember { room: room.clone(), account: of_dodo.id }).unwrap();
+    desk.pass(2_000);
+    desk.say(ben, &room, "typed offline");
+    let sent = desk.sent(ben).len();
+    desk.go_online(ben);
+    desk.pass(120_000);
+    assert_eq!(desk.texts(ben, &room), ["only once", "typed offline"]);
+    assert_eq!(desk.texts(awa, &room), ["only once", "typed offline"]);
+    let asked_anew = desk.sent(ben)[sent..].iter().any(|frame| {
+        let frame = mbolo_proto::decode_client_frame(frame.clone()).unwrap();
+        matches!(frame.body, Some(mbolo_proto::wire::client_frame::Body::GetGroupInfo(_)))
+    });
+    assert!(!asked_anew, "a room in order is not entered anew");
+    desk.assert_agreed(&[awa, ben], &room);
 }

@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod account;
+mod changes;
 mod chaos;
 mod conversation;
 mod desk;
 mod faults;
 mod groups;
+mod order;

@@ -12,8 +12,8 @@ use super::command::{self, Command, Line};
 use super::composer::Composer;
 use super::conversation::{Conversation, is_others_text, is_own_text};
 use crate::problem::Problem;
-use crate::session::parse_handle;
-use crate::text::clean_line;
+use crate::session::{Unfound, find_member, parse_handle};
+use crate::text::{clean_line, shorten, unchanged};
 
 /// Messages asked for at a time.
 const PAGE: u32 = 60;
@@ -172,6 +172,15 @@ impl App {
         self.notice = Some((sentence.into(), bad, now_ms + NOTICE_MS));
     }
 
+    fn say_failure(&mut self, failure: Failure, now_ms: u64) {
+        let problem = Problem::from(failure);
+        let sentence = match problem.next {
+            Some(next) if !next.contains("mbolo ") => format!("{} {next}", problem.what),
+            _ => problem.what,
+        };
+        self.say(sentence, true, now_ms);
+    }
+
     // ------------------------------------------------------------ from the engine
 
     /// Something changed.
@@ -202,6 +211,10 @@ impl App {
                 if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
                     open.set_typing(account, name, active, now_ms);
                 }
+            }
+            Update::ChangeFailed { change, members, reason, .. } => {
+                let why = Problem::from(reason).what;
+                self.say(format!("{} {why}", unchanged(change, &members)), true, now_ms);
             }
             Update::Members { room, members } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
@@ -271,12 +284,7 @@ impl App {
             }
             (Purpose::Quiet, Err(_)) | (_, Ok(_)) => {}
             (purpose, Err(failure)) => {
-                let problem = Problem::from(failure);
-                let sentence = match problem.next {
-                    Some(next) if !next.contains("mbolo ") => format!("{} {next}", problem.what),
-                    _ => problem.what,
-                };
-                self.say(sentence, true, now_ms);
+                self.say_failure(failure, now_ms);
                 if let Purpose::Send(room, text) = purpose
                     && self.open.as_ref().is_some_and(|open| open.room == room)
                     && self.composer.is_empty()
@@ -309,7 +317,7 @@ impl App {
             if let Some(chat) = self.chats.iter_mut().find(|chat| chat.room == room) {
                 chat.unread = 0;
             }
-            asks.push(Ask { request: Request::MarkRead { room }, purpose: Purpose::Quiet });
+            asks.push(Ask { request: Request::MarkRead { room, up_to: None }, purpose: Purpose::Quiet });
         }
         asks
     }
@@ -461,6 +469,7 @@ impl App {
             }
             KeyCode::Char('d') if is_own_text(&selected) => {
                 if armed.as_ref() == Some(&selected.id) {
+                    self.delete_armed = armed;
                     asks = self.run(Command::Delete, now_ms);
                     self.clear_selection();
                 } else {
@@ -491,7 +500,11 @@ impl App {
         if line.is_empty() {
             return Vec::new();
         }
-        let text = match command::read(&line) {
+        let line = command::read(&line);
+        if !matches!(line, Line::Command(Command::Delete)) {
+            self.delete_armed = None;
+        }
+        let text = match line {
             Line::Command(command) => {
                 self.composer.take();
                 let asks = self.run(command, now_ms);
@@ -510,10 +523,15 @@ impl App {
         };
         self.composer.take();
         let request = match std::mem::replace(&mut self.intent, Intent::New) {
-            Intent::New => Request::SendText { room: room.clone(), text: text.clone(), reply_to: None },
-            Intent::Reply(id, _) => {
-                Request::SendText { room: room.clone(), text: text.clone(), reply_to: Some(id) }
+            Intent::New => {
+                Request::SendText { room: room.clone(), text: text.clone(), reply_to: None, client_id: None }
             }
+            Intent::Reply(id, _) => Request::SendText {
+                room: room.clone(),
+                text: text.clone(),
+                reply_to: Some(id),
+                client_id: None,
+            },
             Intent::Edit(message) => Request::Edit { room: room.clone(), message, text: text.clone() },
         };
         let mut asks = self.stop_typing();
@@ -556,14 +574,21 @@ impl App {
             open.target(is_own_text).filter(|message| message.sender.me).map(|message| message.id.clone());
         let others = open.target(is_others_text).map(|message| message.id.clone());
         let member = |who: &str| {
-            find_member(&open.members, who)
-                .ok_or_else(|| format!("Nobody here is called {who}; /members lists who is."))
+            find_member(&open.members, who).map_err(|why| match why {
+                Unfound::Nobody => format!("Nobody here is called {who}; /members lists who is."),
+                Unfound::Several => format!("Several people here are called {who}; say who by the handle."),
+            })
         };
         let no_message = "There is no message to do that with.";
         match command {
             Command::Reply { text } => match others {
                 Some(id) => vec![Ask {
-                    request: Request::SendText { room: room.clone(), text: text.clone(), reply_to: Some(id) },
+                    request: Request::SendText {
+                        room: room.clone(),
+                        text: text.clone(),
+                        reply_to: Some(id),
+                        client_id: None,
+                    },
                     purpose: Purpose::Send(room, text),
                 }],
                 None => self.refuse(no_message, now_ms),
@@ -577,7 +602,21 @@ impl App {
                 None => self.refuse(no_message, now_ms),
             },
             Command::Delete => match own {
-                Some(message) => change(Request::Delete { room, message }),
+                Some(message) if self.delete_armed.take().as_ref() == Some(&message) => {
+                    change(Request::Delete { room, message })
+                }
+                Some(message) => {
+                    let text = open
+                        .messages
+                        .iter()
+                        .find(|known| known.id == message)
+                        .map_or_else(String::new, |known| {
+                            shorten(&clean_line(&crate::text::body(known)), 40)
+                        });
+                    self.delete_armed = Some(message);
+                    self.say(format!("/delete again takes “{text}” back for everyone."), false, now_ms);
+                    Vec::new()
+                }
                 None => self.refuse(no_message, now_ms),
             },
             Command::Retry => {
@@ -745,14 +784,6 @@ fn messages(room: &str, before: Option<u64>) -> Ask {
     }
 }
 
-fn find_member(members: &[Member], who: &str) -> Option<String> {
-    let handle = parse_handle(who).ok();
-    let fits = |member: &&Member| {
-        (handle.is_some() && member.handle == handle) || member.name.to_lowercase() == who.to_lowercase()
-    };
-    members.iter().find(fits).map(|member| member.account.clone())
-}
-
 fn member_line(member: &Member) -> String {
     let handle = member.handle.as_deref().map_or_else(String::new, |handle| format!("  @{handle}"));
     let admin = if member.admin { ", admin" } else { "" };
@@ -818,7 +849,12 @@ mod tests {
         let mut app = app();
         let typing = |active| Request::SetTyping { room: "Family".into(), active };
         assert_eq!(requests(type_text(&mut app, "mbolo")), [typing(true)]);
-        let sent = Request::SendText { room: "Family".into(), text: "mbolo".into(), reply_to: None };
+        let sent = Request::SendText {
+            room: "Family".into(),
+            text: "mbolo".into(),
+            reply_to: None,
+            client_id: None,
+        };
         assert_eq!(requests(press(&mut app, KeyCode::Enter)), [typing(false), sent]);
         assert!(app.composer.is_empty());
     }
@@ -841,7 +877,7 @@ mod tests {
         app.on_update(Update::Chat { chat: chat("Family", 1) }, NOW);
         assert_eq!(app.after_draw(), []);
         app.in_front = true;
-        assert_eq!(requests(app.after_draw()), [Request::MarkRead { room: "Family".into() }]);
+        assert_eq!(requests(app.after_draw()), [Request::MarkRead { room: "Family".into(), up_to: None }]);
         assert_eq!(app.after_draw(), []);
     }
 
@@ -863,8 +899,12 @@ mod tests {
         press(&mut app, KeyCode::Enter);
         type_text(&mut app, "yes");
         let asks = press(&mut app, KeyCode::Enter);
-        let sent =
-            Request::SendText { room: "Family".into(), text: "yes".into(), reply_to: Some("a".into()) };
+        let sent = Request::SendText {
+            room: "Family".into(),
+            text: "yes".into(),
+            reply_to: Some("a".into()),
+            client_id: None,
+        };
         assert_eq!(requests(asks).pop(), Some(sent));
     }
 
@@ -888,6 +928,35 @@ mod tests {
         assert_eq!(press(&mut app, KeyCode::Char('d')), []);
         let deleted = Request::Delete { room: "Family".into(), message: "b".into() };
         assert_eq!(requests(press(&mut app, KeyCode::Char('d'))), [deleted]);
+    }
+
+    #[test]
+    fn the_newest_message_is_deleted_only_when_that_is_said_twice() {
+        let mut app = app();
+        let delete = |app: &mut App| {
+            type_text(app, "/delete");
+            requests(press(app, KeyCode::Enter))
+        };
+        assert_eq!(delete(&mut app), []);
+        assert!(app.notice.as_ref().is_some_and(|(sentence, ..)| sentence.contains("hello")));
+        type_text(&mut app, "/info");
+        press(&mut app, KeyCode::Enter);
+        assert_eq!(delete(&mut app), [], "something else was done in between");
+        let deleted = Request::Delete { room: "Family".into(), message: "b".into() };
+        assert_eq!(delete(&mut app), [deleted]);
+    }
+
+    #[test]
+    fn a_change_that_does_not_happen_is_said() {
+        let mut app = app();
+        let reason = Failure { code: "not_admin".into(), message: "only an admin may do this".into() };
+        let change = mbolo_client_api::Change::Rename;
+        app.on_update(
+            Update::ChangeFailed { room: "Family".into(), change, members: Vec::new(), reason },
+            NOW,
+        );
+        let (sentence, bad, _) = app.notice.clone().unwrap();
+        assert!(bad && sentence.contains("not renamed") && sentence.contains("Only an admin"), "{sentence}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::cli::ClientArgs;
 use crate::commands::account::{prompt, sign_up};
 use crate::problem::{Exit, Problem};
 use crate::runtime::{Handle, now_ms};
-use crate::session::{Patience, Session, parse_handle};
+use crate::session::{Patience, Session, cell_address, parse_handle};
 use crate::style;
 
 /// Shown by `mbolo chat --help`.
@@ -96,17 +96,13 @@ async fn first_steps(args: &ClientArgs) -> Result<(Session, Account), Problem> {
     );
     let mut args = args.clone();
     if args.cell.is_none() {
-        args.cell = Some(prompt("Address of your cell (such as http://127.0.0.1:8100): ")?);
+        let question = || prompt("Address of your cell (such as http://127.0.0.1:8100): ");
+        args.cell = Some(until_fit(question, |typed| cell_address(Some(typed)).map(|_| typed.clone()))?);
     }
     let session = Session::open(&args).await?;
     loop {
-        let handle = match parse_handle(&prompt("Your handle (what people type to find you): ")?) {
-            Ok(handle) => handle,
-            Err(problem) => {
-                problem.report();
-                continue;
-            }
-        };
+        let question = || prompt("Your handle (what people type to find you): ");
+        let handle = until_fit(question, |typed| parse_handle(typed))?;
         let name = prompt("Your name (what people see): ")?;
         match sign_up(&session, handle, name, None, 60).await {
             Ok(account) => return Ok((session, account)),
@@ -115,6 +111,19 @@ async fn first_steps(args: &ClientArgs) -> Result<(Session, Account), Problem> {
             }
             Err(problem) => return Err(problem),
         }
+    }
+}
+
+/// Asks until the answer is one.
+fn until_fit<T>(
+    question: impl Fn() -> Result<String, Problem>,
+    read: impl Fn(&String) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    loop {
+        match read(&question()?) {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => problem.report(),
+        };
     }
 }
 
@@ -240,4 +249,23 @@ fn read_terminal(inputs: mpsc::UnboundedSender<Input>) -> Result<(), Problem> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn a_mistyped_address_is_asked_for_again() {
+        let typed = RefCell::new(vec!["http://127.0.0.1:8100", "127.0.0.1:8100", "x y"]);
+        let question = || {
+            let next = typed.borrow_mut().pop();
+            next.map(str::to_owned).ok_or_else(|| Problem::new(Exit::Usage, "Nothing was typed."))
+        };
+        let read = |typed: &String| cell_address(Some(typed)).map(|_| typed.clone());
+        assert_eq!(until_fit(question, read), Ok("http://127.0.0.1:8100".to_owned()));
+        assert_eq!(until_fit(question, read).map_err(|problem| problem.exit), Err(Exit::Usage));
+    }
 }

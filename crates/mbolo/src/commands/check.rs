@@ -115,6 +115,6 @@ fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Ok => "works",
         Outcome::Failed => "does not work",
-        Outcome::NotTried => "not known",
+        Outcome::NotTried => "not tried",
     }
 }

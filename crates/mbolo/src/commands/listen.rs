@@ -3,7 +3,8 @@
 //! First the messages that are unread, then everything as it happens. With `--mark-read` what has been
 //! printed counts as read, so a script that is killed and started again goes on where it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use mbolo_client_api::{Body, Chat, ChatKind, Connection, Message, OfflineReason, Reply, Request, Update};
@@ -23,7 +24,7 @@ Examples:
   mbolo listen --until-idle --mark-read         fetch what is there, then end
 
 With --json every line is an object with the fields `v` (now 1) and `update`: account, chat, message, removed,
-typing, members or connection. docs/terminal.md describes them.";
+typing, members, change_failed or connection. docs/terminal.md describes them.";
 
 /// How long nothing must have happened after everything missed is here.
 const IDLE: Duration = Duration::from_millis(400);
@@ -68,7 +69,8 @@ pub async fn run(args: Args) -> Result<(), Problem> {
         args: &args,
         session: &session,
         rooms,
-        printed: BTreeMap::new(),
+        printed: Printed::default(),
+        before: BTreeMap::new(),
         counted: 0,
         unmarked: BTreeMap::new(),
     };
@@ -112,17 +114,79 @@ struct Printer<'a> {
     args: &'a Args,
     session: &'a Session,
     rooms: BTreeSet<String>,
-    /// Messages printed in this run, as printed last.
-    printed: BTreeMap<(String, String), Message>,
+    printed: Printed,
+    /// Where the conversations ended when this run began.
+    before: BTreeMap<String, u64>,
     counted: u64,
     /// Messages printed and not yet marked as read, by room.
-    unmarked: BTreeMap<String, u64>,
+    unmarked: BTreeMap<String, Unmarked>,
 }
+
+/// Messages of a room that were printed and do not count as read yet.
+#[derive(Debug, Default)]
+struct Unmarked {
+    count: u64,
+    /// The place of the last of them.
+    last: u64,
+}
+
+/// Which messages were printed in this run, and a trace of how they looked: the newest of them, so that a listener that
+/// runs for months stays small.
+#[derive(Debug, Default)]
+struct Printed {
+    looks: HashMap<(String, String), u64>,
+    order: VecDeque<(String, String)>,
+}
+
+/// What was known of a message when it is to be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// It was not printed.
+    New,
+    /// It was, and looked different.
+    Changed,
+    /// It was, and looked just so.
+    Same,
+}
+
+impl Printed {
+    /// Notes that the message is printed.
+    fn note(&mut self, room: &str, message: &Message) -> Before {
+        let mut hasher = DefaultHasher::new();
+        format!("{message:?}").hash(&mut hasher);
+        let look = hasher.finish();
+        let id = (room.to_owned(), message.id.clone());
+        match self.looks.insert(id.clone(), look) {
+            Some(known) if known == look => Before::Same,
+            Some(_) => Before::Changed,
+            None => {
+                self.order.push_back(id);
+                if self.order.len() > MAX_PRINTED
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.looks.remove(&oldest);
+                }
+                Before::New
+            }
+        }
+    }
+
+    fn contains(&self, room: &str, id: &str) -> bool {
+        self.looks.contains_key(&(room.to_owned(), id.to_owned()))
+    }
+}
+
+/// Changes of messages older than so many are printed as if they were new.
+const MAX_PRINTED: usize = 10_000;
 
 impl Printer<'_> {
     /// Prints what is unread.
     async fn catch_up(&mut self) -> Result<(), Problem> {
-        for chat in self.session.chats().await? {
+        let chats = self.session.chats().await?;
+        let ends =
+            chats.iter().filter_map(|chat| Some((chat.room.clone(), chat.last_message.as_ref()?.position)));
+        self.before = ends.collect();
+        for chat in chats {
             if chat.unread == 0 || !self.wants(&chat.room) {
                 continue;
             }
@@ -151,7 +215,8 @@ impl Printer<'_> {
             Update::Message { room, .. }
             | Update::Removed { room, .. }
             | Update::Typing { room, .. }
-            | Update::Members { room, .. } => Some(room),
+            | Update::Members { room, .. }
+            | Update::ChangeFailed { room, .. } => Some(room),
             Update::Account { .. } | Update::Connection { .. } => None,
         };
         if room.is_some_and(|room| !self.wants(room)) {
@@ -159,10 +224,10 @@ impl Printer<'_> {
         }
         let mut is_new = true;
         if let Update::Message { room, message } = update {
-            match self.printed.insert((room.clone(), message.id.clone()), message.clone()) {
-                Some(before) if before == *message => return Ok(()),
-                Some(_) => is_new = false,
-                None => {}
+            match self.printed.note(room, message) {
+                Before::Same => return Ok(()),
+                Before::Changed => is_new = false,
+                Before::New => {}
             }
         }
         if self.args.json {
@@ -176,29 +241,43 @@ impl Printer<'_> {
         {
             self.counted += 1;
             if self.args.mark_read {
-                *self.unmarked.entry(room.clone()).or_default() += 1;
+                let unmarked = self.unmarked.entry(room.clone()).or_default();
+                unmarked.count += 1;
+                unmarked.last = unmarked.last.max(message.position);
                 self.mark_read(room).await?;
             }
         }
         Ok(())
     }
 
-    /// Marks the room as read, once everything in it has been printed: what has come meanwhile and is printed
-    /// next must not count as read yet.
+    /// Marks the room as read up to what has been printed, once that is everything in it: what comes meanwhile and is
+    /// printed next must not count as read yet.
     async fn mark_read(&mut self, room: &str) -> Result<(), Problem> {
         let chat = self.session.chat(room).await?;
         let newest_is_printed =
-            chat.last_message.is_some_and(|newest| self.printed.contains_key(&(room.to_owned(), newest.id)));
-        let all_are_printed = self.unmarked.get(room).is_some_and(|printed| *printed >= chat.unread.into());
-        if newest_is_printed || all_are_printed {
+            chat.last_message.is_some_and(|newest| self.printed.contains(room, &newest.id));
+        let Some(unmarked) = self.unmarked.get(room) else { return Ok(()) };
+        if newest_is_printed || unmarked.count >= chat.unread.into() {
+            let up_to = Some(unmarked.last);
             self.unmarked.remove(room);
-            self.session.ask(Request::MarkRead { room: room.to_owned() }).await?;
+            self.session.ask(Request::MarkRead { room: room.to_owned(), up_to }).await?;
         }
         Ok(())
     }
 
+    fn is_old_and_own(&self, room: &str, message: &Message) -> bool {
+        message.sender.me && self.before.get(room).is_some_and(|end| message.position <= *end)
+    }
+
     async fn print_for_people(&self, update: &Update, is_new: bool) -> Result<(), Problem> {
         match update {
+            // One's own from before this run only come again because others have received or read them.
+            Update::Message { room, message } if self.is_old_and_own(room, message) => Ok(()),
+            Update::ChangeFailed { change, members, reason, .. } => {
+                let why = Problem::from(reason.clone()).what;
+                eprintln!("mbolo: {} {why}", text::unchanged(*change, members));
+                Ok(())
+            }
             Update::Message { room, message } if is_new || message.edited => {
                 let chat = self.session.chat(room).await?;
                 say(line(&chat, message))
@@ -256,5 +335,42 @@ async fn unread(session: &Session, chat: &Chat) -> Result<Vec<Message>, Problem>
             found.reverse();
             return Ok(found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mbolo_client_api::Member;
+
+    use super::*;
+
+    fn message(id: &str, text: &str) -> Message {
+        let sender =
+            Member { account: "A".into(), name: "Awa".into(), handle: None, admin: false, me: false };
+        Message {
+            id: id.into(),
+            position: 1,
+            sender,
+            at_ms: 0,
+            body: Body::Text { text: text.into() },
+            edited: false,
+            reply_to: None,
+            reactions: Vec::new(),
+            state: None,
+        }
+    }
+
+    #[test]
+    fn a_message_is_new_once_and_the_memory_of_it_is_bounded() {
+        let mut printed = Printed::default();
+        assert_eq!(printed.note("R", &message("1", "a")), Before::New);
+        assert_eq!(printed.note("R", &message("1", "a")), Before::Same);
+        assert_eq!(printed.note("R", &message("1", "b")), Before::Changed);
+        assert_eq!(printed.note("S", &message("1", "a")), Before::New);
+        for n in 0..2 * MAX_PRINTED {
+            printed.note("R", &message(&format!("more {n}"), "x"));
+        }
+        assert!(printed.looks.len() <= MAX_PRINTED && printed.order.len() <= MAX_PRINTED);
+        assert!(!printed.contains("R", "1"));
     }
 }

@@ -1,15 +1,15 @@
 //! `mbolo room`: one's chats and who is in them.
 
 use clap::Subcommand;
-use mbolo_client_api::{Chat, ChatKind, Member, Membership, Message, Reply, Request};
+use mbolo_client_api::{Chat, ChatKind, Member, Membership, Message, Reply, Request, Update};
 use tokio::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
-use crate::runtime::now_ms;
-use crate::session::{Patience, Session, deadline, parse_handle, unexpected};
+use crate::runtime::{Updates, now_ms};
+use crate::session::{Patience, Session, Unfound, deadline, find_member, parse_handle, unexpected};
 use crate::{style, text};
 
 /// `mbolo room …`
@@ -178,8 +178,9 @@ impl Room<'_> {
         let handles = handles.iter().map(|handle| parse_handle(handle)).collect::<Result<Vec<_>, _>>()?;
         let patience = Patience::WhileReachable(self.until);
         self.session.reach_cell(patience).await?;
+        let mut updates = self.session.updates().await;
         let chat = match self.session.ask_cell(Request::CreateGroup { name, handles }, patience).await? {
-            Reply::Chat { chat } => self.settled(&chat.room).await?,
+            Reply::Chat { chat } => self.settled(&chat.room, &mut updates).await?,
             other => return Err(unexpected(&other)),
         };
         if self.json {
@@ -260,15 +261,37 @@ impl Room<'_> {
     /// Asks for a change of a room and waits until the cell has accepted it.
     async fn change(&self, room: &str, request: impl FnOnce(String) -> Request) -> Result<(), Problem> {
         let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
+        let mut updates = self.session.updates().await;
         self.session.ask_cell(request(chat.room.clone()), Patience::WhileReachable(self.until)).await?;
-        let chat = self.settled(&chat.room).await?;
+        let chat = self.settled(&chat.room, &mut updates).await?;
         if self.json { say_json(&ShownChat { chat: &chat }) } else { Ok(()) }
     }
 
-    /// The room once no change waits for the cell.
-    async fn settled(&self, room: &str) -> Result<Chat, Problem> {
+    /// The room once no change waits for the cell, or why one does not happen.
+    async fn settled(&self, room: &str, updates: &mut Updates) -> Result<Chat, Problem> {
         let kept = "The change is kept and made the next time this profile is online.";
-        self.session.hand_over(Patience::Until(self.until)).await.map_err(|problem| problem.next(kept))?;
+        let done = self.session.hand_over(Patience::Until(self.until));
+        tokio::pin!(done);
+        loop {
+            tokio::select! {
+                biased;
+                Some(update) = updates.next() => {
+                    if let Some(problem) = refusal(&update, room) {
+                        return Err(problem);
+                    }
+                }
+                handed_over = &mut done => {
+                    handed_over.map_err(|problem| problem.next(kept))?;
+                    break;
+                }
+            }
+        }
+        // What led to that has been announced before.
+        while let Some(update) = updates.waiting() {
+            if let Some(problem) = refusal(&update, room) {
+                return Err(problem);
+            }
+        }
         self.session.chat(room).await
     }
 
@@ -283,25 +306,30 @@ impl Room<'_> {
     async fn member(&self, room: &str, who: &str) -> Result<(String, String), Problem> {
         let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
         let members = self.members(&chat.room).await?;
-        let handle = parse_handle(who).ok();
-        let exact = members
-            .iter()
-            .find(|member| member.account == who || (handle.is_some() && member.handle == handle));
-        if let Some(member) = exact {
-            return Ok((chat.room, member.account.clone()));
-        }
-        let named: Vec<_> =
-            members.iter().filter(|member| member.name.to_lowercase() == who.to_lowercase()).collect();
-        match named.as_slice() {
-            [member] => Ok((chat.room, member.account.clone())),
-            [] => Err(Problem::new(
+        match find_member(&members, who) {
+            Ok(account) => Ok((chat.room, account)),
+            Err(Unfound::Nobody) => Err(Problem::new(
                 Exit::Refused,
                 format!("Nobody called “{who}” is in {}.", text::clean_line(&chat.name)),
             )
             .next(format!("`mbolo room show \"{room}\"{}` lists who is.", self.session.flag))),
-            _ => Err(Problem::new(Exit::Refused, format!("Several people in the room are called “{who}”."))
-                .next("Say who by the handle.")),
+            Err(Unfound::Several) => {
+                Err(Problem::new(Exit::Refused, format!("Several people in the room are called “{who}”."))
+                    .next("Say who by the handle."))
+            }
         }
+    }
+}
+
+/// Why a change of this room does not happen, if the update says so.
+fn refusal(update: &Update, of: &str) -> Option<Problem> {
+    match update {
+        Update::ChangeFailed { room, change, members, reason } if room == of => {
+            let problem = Problem::from(reason.clone());
+            let what = format!("{} {}", text::unchanged(*change, members), problem.what);
+            Some(Problem { exit: Exit::Refused, what, ..problem })
+        }
+        _ => None,
     }
 }
 

@@ -71,7 +71,8 @@ pub async fn run(args: Args) -> Result<(), Problem> {
     let (session, _) = Session::with_account(&args.client).await?;
     let chat = session.find(&args.to, Patience::WhileReachable(until)).await?;
     let mut updates = session.updates().await;
-    let request = Request::SendText { room: chat.room.clone(), text: body, reply_to: args.reply_to };
+    let request =
+        Request::SendText { room: chat.room.clone(), text: body, reply_to: args.reply_to, client_id: None };
     let mut message = match session.ask(request).await? {
         Reply::Sent { message } => message,
         other => return Err(unexpected(&other)),

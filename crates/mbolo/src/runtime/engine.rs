@@ -207,8 +207,8 @@ impl Engine {
     fn on_aside(&mut self, aside: Aside) {
         match aside {
             Aside::Told(told) => self.remember(|settings| settings.told = Some(told)),
-            Aside::Arrived(minute) => self.observer.arrived(minute),
-            Aside::Minute => {}
+            Aside::Arrived(batch) => self.observer.arrived(&batch),
+            Aside::Slice => {}
         }
         self.observer.tell(&self.profile.settings);
     }

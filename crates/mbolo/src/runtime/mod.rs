@@ -154,4 +154,9 @@ impl Updates {
     pub async fn next(&mut self) -> Option<Update> {
         self.0.recv().await
     }
+
+    /// The next one, if it is there already.
+    pub fn waiting(&mut self) -> Option<Update> {
+        self.0.try_recv().ok()
+    }
 }
