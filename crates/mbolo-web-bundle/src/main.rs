@@ -1,11 +1,12 @@
 //! `mbolo-web-bundle UI.wasm ENGINE.wasm STATIC_DIR OUT_DIR`: what `cargo xtask web` runs after the compiler.
 //!
-//! Makes the JavaScript glue, names every file that may be cached for ever by its hash, writes those names
+//! Makes the JavaScript glue, orders what is in a file for the compressor, names every file that may be cached for ever by its hash, writes those names
 //! into the page and the service worker, compresses, and holds the first load against its limit. A crate of
 //! its own because the glue generator is large and `cargo xtask` shall start at once.
 
 mod bundle;
 mod compress;
+mod order;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -68,6 +69,6 @@ fn glue(name: &str, wasm: &Path) -> Result<Vec<File>> {
     let no_files = output.snippets().values().all(Vec::is_empty) && output.local_modules().is_empty();
     ensure!(no_files, "{name} brings JavaScript files of its own, which nothing serves");
     let script = output.js().as_bytes().to_vec();
-    let wasm = output.wasm_mut().emit_wasm();
+    let wasm = order::similar_together(&output.wasm_mut().emit_wasm())?;
     Ok(vec![File::new(format!("{name}.js"), script), File::new(format!("{name}_bg.wasm"), wasm)])
 }

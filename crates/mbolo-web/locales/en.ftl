@@ -50,6 +50,8 @@ new-group-submit = Create group
 picker-label = Members
 picker-hint = Type a handle and press Enter. More people can be added later.
 picker-remove = Remove @{ $handle }
+picker-invalid = “{ $text }” is not a handle. A handle has 3 to 35 letters (a to z), digits, _ and . and begins with a letter.
+picker-nobody = Choose someone first: type a handle and press Enter.
 picker-known = People you chat with
 add-member-open = Add member
 add-member-title = Add members
@@ -112,6 +114,10 @@ action-reply = Reply
 action-react = React
 action-edit = Edit
 action-delete = Delete
+delete-title = Delete this message?
+delete-about = It is deleted for everyone in this chat, on all their devices.
+delete-keep = Keep
+delete-submit = Delete
 action-forward = Forward
 action-copy = Copy
 action-info = Info
@@ -135,6 +141,7 @@ composer-send = Send
 composer-replying = Reply to { $name }
 composer-editing = Edit message
 composer-cancel = Cancel
+composer-too-long = This is too long for one message. Please shorten it, or send it in parts.
 
 ## Details
 details-open-group = Group details
@@ -153,11 +160,15 @@ members-count = { $count ->
 members-you = { $name } (you)
 members-admin = Admin
 members-promote = Make admin
-members-promote-name = Make { $name } an admin
+members-promote-name = Make admin: { $name }
 members-demote = Take back admin
-members-demote-name = { $name } shall no longer be an admin
+members-demote-name = Take back admin: { $name }
 members-remove = Remove
 members-remove-name = Remove { $name }
+remove-title = Remove { $name } from the group?
+remove-about = They keep what they have, and get no more messages from this group.
+remove-keep = Keep
+remove-submit = Remove
 leave-open = Leave group
 leave-title = Leave this group?
 leave-about = You will get no more messages from it. What you have stays on this device.
@@ -194,6 +205,13 @@ event-renamed = { $own ->
     [yes] You named the group “{ $name }”
    *[no] { $who } named the group “{ $name }”
 }
+
+## Changes of a group that will not happen
+change-failed-add = Not added to “{ $group }”: { $names }. { $reason }
+change-failed-remove = Not removed from “{ $group }”: { $names }. { $reason }
+change-failed-promote = Not made an admin of “{ $group }”: { $names }. { $reason }
+change-failed-demote = Still an admin of “{ $group }”: { $names }. { $reason }
+change-failed-rename = “{ $group }” keeps its name. { $reason }
 
 ## Connection
 connection-connecting = Connecting…
@@ -267,3 +285,15 @@ failure-phrase-invalid = These words are not a recovery phrase. Check the order 
 failure-storage-full = The storage of this device is full. Free some space and try again.
 failure-busy = The server is busy. Try again in a moment.
 failure-no-key-package = This person’s devices cannot be reached yet. Try again later.
+failure-unknown-device = Your server does not know this device any more. Save your recovery phrase, sign out, and use your account here again with it.
+failure-other-cell = Another server answers at this address than the one your account is on. Nothing is sent to it. Please ask the people who run it.
+failure-other-version = Your server speaks another version of Mbolo. Reload the page; if that does not help, tell the people who run it.
+failure-account-unknown = This is a recovery phrase, but not of an account on this server. Check that you are at the right address.
+failure-too-many-devices = This account is on as many devices as it may have. Use it on one of those.
+failure-handle-moved = This handle belongs to someone else than when you last saw it. Ask the person for their new handle.
+failure-name-invalid = This name has characters that cannot be seen. Please type it instead of pasting it.
+failure-not-a-group = This is a chat of two. Make a group to talk with more people.
+failure-last-admin = A group keeps at least one admin. Make someone else an admin first.
+failure-change-refused = The server did not accept the change.
+failure-internal = That did not work. Please try again. ({ $detail })
+failure-interrupted = The app was interrupted. See whether it happened, and try again if not.

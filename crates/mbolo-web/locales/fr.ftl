@@ -50,6 +50,8 @@ new-group-submit = Créer le groupe
 picker-label = Membres
 picker-hint = Tapez un identifiant puis Entrée. Vous pourrez ajouter d’autres personnes plus tard.
 picker-remove = Retirer @{ $handle }
+picker-invalid = « { $text } » n’est pas un identifiant. Un identifiant a de 3 à 35 lettres (a à z), chiffres, _ et . et commence par une lettre.
+picker-nobody = Choisissez d’abord quelqu’un : tapez un identifiant puis Entrée.
 picker-known = Vos contacts
 add-member-open = Ajouter un membre
 add-member-title = Ajouter des membres
@@ -112,6 +114,10 @@ action-reply = Répondre
 action-react = Réagir
 action-edit = Modifier
 action-delete = Supprimer
+delete-title = Supprimer ce message ?
+delete-about = Il sera supprimé pour toutes les personnes de cette discussion, sur tous leurs appareils.
+delete-keep = Garder
+delete-submit = Supprimer
 action-forward = Transférer
 action-copy = Copier
 action-info = Informations
@@ -135,6 +141,7 @@ composer-send = Envoyer
 composer-replying = Réponse à { $name }
 composer-editing = Modifier le message
 composer-cancel = Annuler
+composer-too-long = C’est trop long pour un seul message. Raccourcissez-le ou envoyez-le en plusieurs fois.
 
 ## Détails
 details-open-group = Détails du groupe
@@ -153,11 +160,15 @@ members-count = { $count ->
 members-you = { $name } (vous)
 members-admin = Admin
 members-promote = Nommer admin
-members-promote-name = Nommer { $name } admin
+members-promote-name = Nommer admin : { $name }
 members-demote = Retirer le rôle d’admin
-members-demote-name = Retirer le rôle d’admin de { $name }
+members-demote-name = Retirer le rôle d’admin : { $name }
 members-remove = Retirer
 members-remove-name = Retirer { $name }
+remove-title = Retirer { $name } du groupe ?
+remove-about = Cette personne garde ce qu’elle a et ne recevra plus de messages de ce groupe.
+remove-keep = Garder
+remove-submit = Retirer
 leave-open = Quitter le groupe
 leave-title = Quitter ce groupe ?
 leave-about = Vous n’en recevrez plus de messages. Ceux que vous avez restent sur cet appareil.
@@ -194,6 +205,13 @@ event-renamed = { $own ->
     [yes] Vous avez nommé le groupe « { $name } »
    *[no] { $who } a nommé le groupe « { $name } »
 }
+
+## Changements d’un groupe qui n’auront pas lieu
+change-failed-add = Ajout impossible dans « { $group } » : { $names }. { $reason }
+change-failed-remove = Retrait impossible de « { $group } » : { $names }. { $reason }
+change-failed-promote = Nomination impossible dans « { $group } » : { $names }. { $reason }
+change-failed-demote = Toujours admin de « { $group } » : { $names }. { $reason }
+change-failed-rename = « { $group } » garde son nom. { $reason }
 
 ## Connexion
 connection-connecting = Connexion…
@@ -267,3 +285,15 @@ failure-phrase-invalid = Ces mots ne sont pas une phrase de récupération. Vér
 failure-storage-full = Le stockage de cet appareil est plein. Libérez de l’espace et réessayez.
 failure-busy = Le serveur est occupé. Réessayez dans un instant.
 failure-no-key-package = Les appareils de cette personne ne sont pas encore joignables. Réessayez plus tard.
+failure-unknown-device = Votre serveur ne connaît plus cet appareil. Conservez votre phrase de récupération, déconnectez-vous, puis utilisez-la pour retrouver votre compte ici.
+failure-other-cell = Un autre serveur que celui de votre compte répond à cette adresse. Rien ne lui est envoyé. Demandez à ses responsables.
+failure-other-version = Votre serveur utilise une autre version de Mbolo. Rechargez la page ; si cela ne suffit pas, dites-le à ses responsables.
+failure-account-unknown = C’est bien une phrase de récupération, mais pas celle d’un compte de ce serveur. Vérifiez que vous êtes à la bonne adresse.
+failure-too-many-devices = Ce compte est sur autant d’appareils que permis. Utilisez-le sur l’un d’eux.
+failure-handle-moved = Cet identifiant appartient à une autre personne que la dernière fois. Demandez son nouvel identifiant à votre contact.
+failure-name-invalid = Ce nom contient des caractères invisibles. Tapez-le au lieu de le coller.
+failure-not-a-group = C’est une discussion à deux. Créez un groupe pour parler à plusieurs.
+failure-last-admin = Un groupe garde au moins un admin. Nommez d’abord quelqu’un d’autre.
+failure-change-refused = Le serveur n’a pas accepté le changement.
+failure-internal = Cela n’a pas fonctionné. Réessayez. ({ $detail })
+failure-interrupted = L’application a été interrompue. Vérifiez si c’est fait, et réessayez sinon.

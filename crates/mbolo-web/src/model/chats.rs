@@ -2,6 +2,8 @@
 
 use mbolo_client_api::Chat;
 
+use super::letters;
+
 /// All chats, in the order of the list.
 #[derive(Debug, Default, Clone)]
 pub struct Chats {
@@ -69,8 +71,8 @@ impl Chats {
 
 /// Lower case without the accents of French, so that "elo" finds "Élodie".
 fn fold(text: &str) -> String {
-    text.chars()
-        .flat_map(char::to_lowercase)
+    letters::small(text)
+        .chars()
         .map(|c| match c {
             'à' | 'â' | 'ä' | 'á' => 'a',
             'é' | 'è' | 'ê' | 'ë' => 'e',

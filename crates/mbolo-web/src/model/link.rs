@@ -1,7 +1,10 @@
 //! Handles and the links that carry them: `https://cell.example/@awa` is all one person gives another.
 
+/// How many characters a handle has.
+const LENGTH: std::ops::RangeInclusive<usize> = 3..=35;
+
 /// The handle in what a person typed, pasted or scanned: `awa`, `@awa`, or a link that ends in `/@awa` or
-/// `#@awa`. `None` if there is nothing that could be one; whether it is valid or exists is the cell's to say.
+/// `#@awa`. `None` if there is nothing that could be one; whether it exists is the cell's to say.
 pub fn handle_of(input: &str) -> Option<String> {
     let text = input.trim();
     let is_link = text.contains('/') || text.contains('#');
@@ -16,9 +19,25 @@ pub fn handle_of(input: &str) -> Option<String> {
         None if is_link => return None,
         _ => text.strip_prefix('@').unwrap_or(text),
     };
-    let handle = handle.to_lowercase();
-    let plausible = !handle.is_empty() && !handle.contains(|c: char| c.is_whitespace() || c == '@');
-    plausible.then_some(handle)
+    let handle = handle.to_ascii_lowercase();
+    let begins_well = handle.starts_with(|c: char| c.is_ascii_lowercase());
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.');
+    let ends_well = !handle.ends_with('.') && !handle.contains("..");
+    let is_handle = begins_well && ends_well && LENGTH.contains(&handle.len()) && handle.chars().all(allowed);
+    is_handle.then_some(handle)
+}
+
+/// The handles in a list that a person types, with spaces, commas or semicolons between them; and what is none.
+pub fn handles_in(list: &str) -> (Vec<String>, Vec<&str>) {
+    let words = list.split([',', ';']).flat_map(str::split_whitespace);
+    let (mut handles, mut others) = (Vec::new(), Vec::new());
+    for word in words {
+        match handle_of(word) {
+            Some(handle) => handles.push(handle),
+            None => others.push(word),
+        }
+    }
+    (handles, others)
 }
 
 /// The link that starts a chat with this handle. `origin` is what the browser calls it: scheme, host, port.
@@ -61,9 +80,20 @@ mod tests {
             "https://cell.example/about",
             "awa nkoghe",
             "https://a@cell.example/x",
+            "Ångström",
+            "1awa",
+            "aw",
+            "https://cell.example/@a",
         ] {
             assert_eq!(handle_of(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_handle_in_a_list_is_kept_apart() {
+        let (handles, others) = handles_in(" @awa, Ångström;https://cell.example/@ben  caro ");
+        assert_eq!(handles, ["awa", "ben", "caro"]);
+        assert_eq!(others, ["Ångström"]);
     }
 
     #[test]

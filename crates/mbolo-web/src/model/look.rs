@@ -1,5 +1,7 @@
 //! How people and chats look without pictures: initials and one of a few colours, the same on every device.
 
+use super::letters;
+
 /// Number of avatar colours in the style sheet (`--hue-0` and on).
 pub const HUES: u32 = 8;
 
@@ -8,7 +10,7 @@ pub fn initials(name: &str) -> String {
     let mut words = name.split_whitespace().filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     let first = words.next();
     let last = words.next_back();
-    first.into_iter().chain(last).flat_map(char::to_uppercase).collect()
+    letters::capital(&first.into_iter().chain(last).collect::<String>())
 }
 
 /// A stable colour number for an id. FNV-1a: any spread will do, but it must never change.

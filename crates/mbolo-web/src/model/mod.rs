@@ -1,6 +1,8 @@
 //! What the UI knows and decides, without a browser: every module here is data and pure functions.
 
 pub mod chats;
+pub mod draft;
+pub mod letters;
 pub mod link;
 pub mod linkify;
 pub mod look;

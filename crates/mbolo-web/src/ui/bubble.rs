@@ -8,7 +8,7 @@ use mbolo_client_api::{Body, ChatKind, Message, MessageState, Quote, Request};
 use super::dom;
 use super::events;
 use super::icons::Icon;
-use super::parts::{avatar, move_focus, state_name, ticks};
+use super::parts::{Question, avatar, move_focus, state_name, ticks};
 use super::state::{App, Composing, Sheet, app};
 use crate::model::linkify::{Piece, pieces};
 use crate::model::look;
@@ -177,7 +177,7 @@ fn reactions(app: App, message: &Message) -> Option<AnyView> {
     let id = message.id.clone();
     let chips = kinds.into_iter().map(|(emoji, names, own)| {
         let (id, count) = (id.clone(), names.len());
-        let name = t_with("reaction-name", &[("emoji", emoji.clone().into()), ("names", names.join(", ").into())]);
+        let name = t_with("reaction-name", &[("emoji", emoji.clone().into()), ("names", names.into())]);
         let shown = emoji.clone();
         let toggle = move |_| {
             if let Some(room) = app.room_now() {
@@ -209,8 +209,8 @@ fn Menu(message: Message) -> impl IntoView {
     let on_key = move |event: KeyboardEvent| match event.key().as_str() {
         "Escape" => {
             event.stop_propagation();
+            focus_menu_button();
             close();
-            refocus(&event);
         }
         "Tab" => close(),
         _ => move_focus(&event, "button"),
@@ -223,18 +223,14 @@ fn Menu(message: Message) -> impl IntoView {
     };
     let then_close = move |act: Box<dyn Fn()>| -> Box<dyn Fn()> {
         Box::new(move || {
+            // What comes gives the focus back to where it was.
+            focus_menu_button();
             close();
             act();
         })
     };
     let compose = |composing: Composing| then_close(Box::new(move || app.composing.set(composing.clone())));
     let sheet = |sheet: Sheet| then_close(Box::new(move || app.sheet.set(Some(sheet.clone()))));
-    let delete_id = id.clone();
-    let delete = then_close(Box::new(move || {
-        if let Some(room) = app.room_now() {
-            app.ask(Request::Delete { room, message: delete_id.clone() });
-        }
-    }));
     let copy_text = text.clone();
     let copy = then_close(Box::new(move || {
         let text = copy_text.clone().unwrap_or_default();
@@ -255,7 +251,8 @@ fn Menu(message: Message) -> impl IntoView {
         has_text.then(|| item(Icon::Copy, t("action-copy"), copy)),
         has_text.then(|| item(Icon::Forward, t("action-forward"), sheet(Sheet::Forward(id.clone())))),
         message.sender.me.then(|| item(Icon::Info, t("action-info"), sheet(Sheet::MessageInfo(id.clone())))),
-        (member && editable).then(|| item(Icon::Delete, t("action-delete"), delete)),
+        (member && editable)
+            .then(|| item(Icon::Delete, t("action-delete"), sheet(Sheet::Delete(id.clone())))),
     )));
     view! {
         <div class="menu" role="menu" aria-label=t("message-actions") on:keydown=on_key>
@@ -267,6 +264,22 @@ fn Menu(message: Message) -> impl IntoView {
         </div>
         <div class="menu-backdrop" on:click=move |_| close()></div>
     }
+}
+
+/// The sheet that asks before a message is deleted for everyone.
+#[component]
+pub fn Delete(
+    /// Its id.
+    message: String,
+) -> impl IntoView {
+    let app = app();
+    let message = StoredValue::new(message);
+    let delete = Callback::new(move |()| {
+        if let Some(room) = app.room_now() {
+            app.ask(Request::Delete { room, message: message.get_value() });
+        }
+    });
+    view! { <Question title=t("delete-title") about=t("delete-about") keep=t("delete-keep") submit=t("delete-submit") act=delete /> }
 }
 
 #[component]
@@ -314,12 +327,9 @@ fn focus_menu() {
 }
 
 /// After a menu, the focus goes back to its button.
-fn refocus(event: &KeyboardEvent) {
+fn focus_menu_button() {
     use wasm_bindgen::JsCast;
-    let menu = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    let button = menu
-        .and_then(|menu| menu.parent_element())
-        .and_then(|around| around.query_selector(".menu-button").ok().flatten());
+    let button = dom::document().query_selector(".menu-open .menu-button").ok().flatten();
     if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
         let _ = button.focus();
     }

@@ -6,14 +6,14 @@ use leptos::ev::KeyboardEvent;
 use leptos::html::Textarea;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mbolo_client_api::{Body, Request};
+use mbolo_client_api::{Body, Message, Request};
 
 use super::dom;
 use super::engine;
 use super::icons::Icon;
 use super::parts::icon_button;
 use super::state::{Composing, app};
-use crate::model::look;
+use crate::model::{draft, look};
 use crate::texts::{t, t_with};
 
 /// "Is typing" is said again no sooner than this.
@@ -33,6 +33,7 @@ pub fn Composer(
     let draft_key = format!("draft.{room}");
     let text = RwSignal::new(dom::setting(&draft_key).unwrap_or_default());
     let field = NodeRef::<Textarea>::new();
+    let too_long = Memo::new(move |_| draft::is_too_long(&text.read()));
     let room = StoredValue::new(room);
     let draft_key = StoredValue::new(draft_key);
 
@@ -86,19 +87,23 @@ pub fn Composer(
     on_cleanup(stop_typing);
     let send = move || {
         let typed = text.get_untracked();
-        if typed.trim().is_empty() {
+        if typed.trim().is_empty() || too_long.get_untracked() {
             return;
         }
         let room = room.get_value();
         let typed = typed.trim_end().to_owned();
-        let request = match app.composing.get_untracked() {
-            Composing::New => Request::SendText { room, text: typed, reply_to: None },
-            Composing::Reply(message) => Request::SendText { room, text: typed, reply_to: Some(message.id) },
-            Composing::Edit(message) => Request::Edit { room, message: message.id, text: typed },
+        let was = app.composing.get_untracked();
+        let request = match was.clone() {
+            Composing::New => engine::text_to_send(room, typed.clone(), None),
+            Composing::Reply(message) => engine::text_to_send(room, typed.clone(), Some(message.id)),
+            Composing::Edit(message) => Request::Edit { room, message: message.id, text: typed.clone() },
         };
-        let was_edit = matches!(request, Request::Edit { .. });
         app.composing.set(Composing::New);
-        if !was_edit {
+        // What is in the field from now on, until something else is typed.
+        let mut left = String::new();
+        if let Composing::Edit(_) = was {
+            left = dom::setting(&draft_key.get_value()).unwrap_or_default();
+        } else {
             text.set(String::new());
             app.at_end.set(true);
             // Who answers has read.
@@ -106,14 +111,22 @@ pub fn Composer(
         }
         stop_typing();
         spawn_local(async move {
-            let sent = request.clone();
-            if let Err(failure) = engine::call(request).await {
-                app.tell_failure(&failure);
-                // What was typed is not lost: it comes back if nothing else was typed meanwhile.
-                if let Request::SendText { text: typed, .. } = sent
-                    && text.try_with_untracked(String::is_empty) == Some(true)
-                {
+            let Err(failure) = engine::call(request).await else { return };
+            app.tell_failure(&failure);
+            // What was typed is not lost: it comes back if nothing else was begun meanwhile.
+            let begun = *app.composing.read_untracked() != Composing::New;
+            if begun || text.try_with_untracked(|text| *text == left) != Some(true) {
+                return;
+            }
+            match was {
+                Composing::New => text.set(typed),
+                Composing::Reply(_) => {
                     text.set(typed);
+                    app.composing.set(was);
+                }
+                Composing::Edit(message) => {
+                    app.composing
+                        .set(Composing::Edit(Message { body: Body::Text { text: typed }, ..message }));
                 }
             }
         });
@@ -142,7 +155,11 @@ pub fn Composer(
             let title = t_with("composer-replying", &[("name", message.sender.name.clone().into())]);
             Some((title, quote_text(&message.body)))
         }
-        Composing::Edit(message) => Some((t("composer-editing"), quote_text(&message.body))),
+        Composing::Edit(message) => {
+            let now =
+                app.timeline.with(|timeline| timeline.get(&message.id).map(|now| quote_text(&now.body)));
+            Some((t("composer-editing"), now.unwrap_or_default()))
+        }
     };
     Effect::new(|| {
         if !dom::is_touch() {
@@ -157,12 +174,14 @@ pub fn Composer(
                     {icon_button(Icon::Close, t("composer-cancel"), move |_| app.composing.set(Composing::New))}
                 </div>
             })}
+            <p id="composer-problem" class="error" role="alert">{move || too_long.get().then(|| t("composer-too-long"))}</p>
             <form class="composer-row" on:submit=super::parts::on_submit(send)>
                 <textarea id="composer" node_ref=field class="composer-field" rows="1" dir="auto" aria-label=t("composer-label")
-                    placeholder=t("composer-placeholder") maxlength="16384" enterkeyhint="send" bind:value=text
+                    placeholder=t("composer-placeholder") aria-describedby="composer-problem"
+                    aria-invalid=move || too_long.get().then_some("true") enterkeyhint="send" bind:value=text
                     on:input=move |_| say_typing() on:keydown=on_key on:blur=move |_| stop_typing()></textarea>
                 <button type="submit" class="send-button" aria-label=t("composer-send") title=t("composer-send")
-                    aria-disabled=move || text.read().trim().is_empty().then_some("true")>{Icon::Send.view()}</button>
+                    aria-disabled=move || (too_long.get() || text.read().trim().is_empty()).then_some("true")>{Icon::Send.view()}</button>
             </form>
         </div>
     }

@@ -19,12 +19,12 @@ pub fn ConversationPane() -> impl IntoView {
     let app = app();
     let room = Memo::new(move |_| app.route.with(|route| route.room().map(str::to_owned)));
     view! {
-        <main class="pane pane-conversation">
+        <div class="pane pane-conversation">
             {move || match room.get() {
                 Some(room) => view! { <Conversation room /> }.into_any(),
                 None => view! { <NothingOpen /> }.into_any(),
             }}
-        </main>
+        </div>
     }
 }
 
@@ -66,7 +66,7 @@ fn Conversation(room: String) -> impl IntoView {
             {icon_button(Icon::Back, t("conversation-back"), move |_| app.go(Route::Home))}
             {move || match chat.get() {
                 Some(chat) => head(&chat).into_any(),
-                None if known.get() => view! { <h2>{t("conversation-unknown")}</h2> }.into_any(),
+                None if known.get() => view! { <h1>{t("conversation-unknown")}</h1> }.into_any(),
                 None => view! { <span class="bone round"></span><span class="bone"></span> }.into_any(),
             }}
         </header>
@@ -114,7 +114,7 @@ fn head(chat: &Chat) -> impl IntoView + use<> {
     view! {
         {chat_avatar(chat, false)}
         <div class="head-text">
-            <h2 dir="auto">{chat.name.clone()}</h2>
+            <h1 dir="auto">{chat.name.clone()}</h1>
             <p class="muted">{about}</p>
         </div>
         {icon_button(if group { Icon::Group } else { Icon::Info }, name, toggle)}

@@ -231,6 +231,10 @@ pub async fn call(request: Request) -> Result<Reply, Failure> {
     DEMO.with(|demo| demo.borrow_mut().as_mut().expect("started").answer(request))
 }
 
+pub fn text_to_send(room: String, text: String, reply_to: Option<String>) -> Request {
+    Request::SendText { room, text, reply_to, client_id: None }
+}
+
 fn failure(code: &str) -> Result<Reply, Failure> {
     Err(Failure { code: code.into(), message: code.into() })
 }
@@ -319,7 +323,7 @@ impl Demo {
                     _ => Connection::Online,
                 },
             }),
-            Request::MarkRead { room } => {
+            Request::MarkRead { room, .. } => {
                 if let Some(chat) = self.chats.iter_mut().find(|chat| chat.room == room) {
                     chat.unread = 0;
                     tell(Update::Chat { chat: chat.clone() });

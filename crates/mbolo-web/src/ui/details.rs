@@ -6,7 +6,7 @@ use mbolo_client_api::{Chat, ChatKind, Member, Membership, Reply, Request};
 
 use super::engine;
 use super::icons::Icon;
-use super::parts::{Sheet as SheetFrame, avatar, chat_avatar, icon_button, on_submit};
+use super::parts::{Question, Sheet as SheetFrame, avatar, chat_avatar, icon_button, on_submit};
 use super::state::{Sheet, app};
 use crate::texts::{t, t_with};
 
@@ -20,10 +20,10 @@ pub fn DetailsPane() -> impl IntoView {
         _ => t("details-person"),
     };
     view! {
-        <aside class="pane pane-details" aria-label=title>
+        <section class="pane pane-details" aria-label=title>
             <header class="pane-head">
                 {icon_button(Icon::Back, t("details-close"), move |_| app.go(app.route.get_untracked().parent()))}
-                <h2>{title}</h2>
+                <h1>{title}</h1>
             </header>
             <div class="details-body">
                 {move || chat.get().map(|chat| match chat.kind {
@@ -31,7 +31,7 @@ pub fn DetailsPane() -> impl IntoView {
                     ChatKind::Group => view! { <Group chat /> }.into_any(),
                 })}
             </div>
-        </aside>
+        </section>
     }
 }
 
@@ -78,7 +78,7 @@ fn Group(chat: Chat) -> impl IntoView {
         })}
         <section aria-label=t("members-label")>
             <div class="section-head">
-                <h3>{t("members-label")}</h3>
+                <h2>{t("members-label")}</h2>
                 {may_change.then(|| view! {
                     <button type="button" class="button small" on:click=move |_| app.sheet.set(Some(Sheet::AddMember))>{Icon::AddPerson.view()} {t("add-member-open")}</button>
                 })}
@@ -106,10 +106,10 @@ fn member_line(member: Member, room: String, may_change: bool) -> impl IntoView 
     let actions = (may_change && !member.me).then(|| {
         let (account, admin) = (member.account.clone(), member.admin);
         let promote = {
-            let (room, account) = (room.clone(), account.clone());
             move |_| app.ask(Request::SetAdmin { room: room.clone(), account: account.clone(), admin: !admin })
         };
-        let remove = move |_| app.ask(Request::RemoveMember { room: room.clone(), account: account.clone() });
+        let whom = member.clone();
+        let remove = move |_| app.sheet.set(Some(Sheet::Remove(whom.clone())));
         let label = if admin { "members-demote" } else { "members-promote" };
         let named = |key: &str| t_with(key, &[("name", member.name.clone().into())]);
         let (change_name, remove_name) = (named(&format!("{label}-name")), t_with("members-remove-name", &[("name", member.name.clone().into())]));
@@ -137,21 +137,29 @@ fn member_line(member: Member, room: String, may_change: bool) -> impl IntoView 
 #[component]
 pub fn Leave() -> impl IntoView {
     let app = app();
-    let leave = move |_| {
+    let leave = Callback::new(move |()| {
         if let Some(room) = app.room_now() {
             app.ask(Request::LeaveGroup { room });
         }
-        app.sheet.set(None);
-    };
-    view! {
-        <SheetFrame title=t("leave-title")>
-            <p>{t("leave-about")}</p>
-            <div class="row-buttons">
-                <button type="button" class="button" on:click=move |_| app.sheet.set(None)>{t("leave-stay")}</button>
-                <button type="button" class="button danger" on:click=leave>{t("leave-submit")}</button>
-            </div>
-        </SheetFrame>
-    }
+    });
+    view! { <Question title=t("leave-title") about=t("leave-about") keep=t("leave-stay") submit=t("leave-submit") act=leave /> }
+}
+
+/// The sheet that asks before a member is removed.
+#[component]
+pub fn Remove(
+    /// Whom.
+    member: Member,
+) -> impl IntoView {
+    let app = app();
+    let title = t_with("remove-title", &[("name", member.name.into())]);
+    let account = StoredValue::new(member.account);
+    let remove = Callback::new(move |()| {
+        if let Some(room) = app.room_now() {
+            app.ask(Request::RemoveMember { room, account: account.get_value() });
+        }
+    });
+    view! { <Question title about=t("remove-about") keep=t("remove-keep") submit=t("remove-submit") act=remove /> }
 }
 
 /// The sheet that shows who has got and read a message.

@@ -128,6 +128,14 @@ pub fn focus_soon(id: &'static str) {
     });
 }
 
+/// Moves the focus there if nothing else has it: what had it is gone.
+pub fn focus_if_lost(element: web_sys::Element) {
+    let lost = document().active_element().is_none_or(|active| active.tag_name() == "BODY");
+    if lost && let Ok(element) = element.dyn_into::<HtmlElement>() {
+        let _ = element.focus();
+    }
+}
+
 /// Whether a finger is the main pointer: then no keyboard may be opened unasked.
 pub fn is_touch() -> bool {
     matches_media("(pointer: coarse)")

@@ -36,7 +36,6 @@ pub enum News {
 
 struct Pending {
     request: Request,
-    asked_at_ms: u64,
     answer: oneshot::Sender<Result<Reply, Failure>>,
 }
 
@@ -90,10 +89,10 @@ pub fn is_leader() -> bool {
 
 /// Asks the engine. Waits for as long as it takes: an engine that is not there yet answers when it is.
 pub async fn call(request: Request) -> Result<Reply, Failure> {
-    let Some(bridge) = BRIDGE.with(|cell| cell.borrow().clone()) else { return Err(internal()) };
+    let Some(bridge) = BRIDGE.with(|cell| cell.borrow().clone()) else { return Err(interrupted()) };
     let (answer, answered) = oneshot::channel();
-    bridge.ask(Pending { request, asked_at_ms: dom::now_ms(), answer });
-    answered.await.unwrap_or_else(|_| Err(internal()))
+    bridge.ask(Pending { request, answer });
+    answered.await.unwrap_or_else(|_| Err(interrupted()))
 }
 
 impl Bridge {
@@ -112,7 +111,7 @@ impl Bridge {
         self.pending.borrow_mut().insert(id, pending);
     }
 
-    fn hear(self: &Rc<Self>, message: FromEngine) {
+    fn hear(&self, message: FromEngine) {
         match message {
             FromEngine::Ready { engine } if self.engine.get() != Some(engine) => {
                 let before = self.engine.replace(Some(engine));
@@ -141,34 +140,24 @@ impl Bridge {
         }
     }
 
-    fn ask_again(self: &Rc<Self>, pending: Pending) {
+    fn ask_again(&self, pending: Pending) {
         match repeat::after_takeover(&pending.request) {
             Repeat::Again => self.ask(pending),
             Repeat::Ask => {
-                let _ = pending.answer.send(Err(internal()));
-            }
-            Repeat::UnlessThere => {
-                let bridge = self.clone();
-                wasm_bindgen_futures::spawn_local(async move { bridge.send_unless_there(pending).await });
+                let _ = pending.answer.send(Err(interrupted()));
             }
         }
-    }
-
-    async fn send_unless_there(self: Rc<Self>, pending: Pending) {
-        let Request::SendText { room, text, .. } = &pending.request else { return };
-        let newest = call(Request::GetMessages { room: room.clone(), before: None, limit: 50 }).await;
-        if let Ok(Reply::Messages { messages, .. }) = &newest
-            && let Some(message) = repeat::find_sent(messages, text, pending.asked_at_ms)
-        {
-            let _ = pending.answer.send(Ok(Reply::Sent { message: message.clone() }));
-            return;
-        }
-        self.ask(pending);
     }
 }
 
-fn internal() -> Failure {
-    Failure { code: "internal".into(), message: "The app was interrupted. Please try again.".into() }
+/// A text to send, under an id of its own: however often the engine is asked, it is sent once.
+pub fn text_to_send(room: String, text: String, reply_to: Option<String>) -> Request {
+    let random = || (js_sys::Math::random() * (1_u64 << 53) as f64) as u64;
+    Request::SendText { room, text, reply_to, client_id: Some(format!("{:x}-{:x}", random(), random())) }
+}
+
+fn interrupted() -> Failure {
+    Failure { code: "interrupted".into(), message: String::new() }
 }
 
 /// Starts the worker in this tab, and again whenever it dies.

@@ -12,7 +12,7 @@ pub fn sentence(event: &RoomEvent, by: &Member) -> String {
     match event {
         RoomEvent::Created => t_with("event-created", &[("own", own.into()), ("who", who.into())]),
         RoomEvent::Added { members } => {
-            let names = members.iter().map(name).collect::<Vec<_>>().join(", ");
+            let names = members.iter().map(name).collect::<Vec<_>>();
             t_with("event-added", &[("own", own.into()), ("who", who.into()), ("names", names.into())])
         }
         RoomEvent::Removed { member } => t_with(

@@ -155,12 +155,12 @@ fn RecoveryReminder() -> impl IntoView {
     };
     view! {
         <Show when=move || app.remind_recovery.get()>
-            <aside class="reminder" aria-label=t("recovery-remind-label")>
+            <section class="reminder" aria-label=t("recovery-remind-label")>
                 {Icon::Key.view()}
                 <p>{t("recovery-remind")}</p>
                 <button type="button" class="button small" on:click=move |_| app.sheet.set(Some(Sheet::Recovery))>{t("recovery-remind-view")}</button>
                 {icon_button(Icon::Close, t("recovery-remind-later"), move |_| dismiss())}
-            </aside>
+            </section>
         </Show>
     }
 }

@@ -101,14 +101,14 @@ pub fn MessageLog(room: String) -> impl IntoView {
                     <span class="bone bubble-bone own wide"></span><span class="bone bubble-bone"></span>
                 </div></Show>
                 <Show when=move || empty.get()><p class="nothing">{t("conversation-empty")}</p></Show>
-                <div class="log-space" style:height=move || format!("{}px", log.window.get().above)></div>
+                <div class="log-space" style:height=move || format!("{}px", log.window.get().above.round() as i64)></div>
                 <Show when=move || beginning.get() && log.window.get().first == 0 && !empty.get()>
                     <p class="beginning">{Icon::Key.view()} {t("conversation-beginning")}</p>
                 </Show>
                 <For each=drawn key=|row| row.clone() let(row)>
                     <div class="row" data-key=row.key()>{draw(&row)}</div>
                 </For>
-                <div class="log-space" style:height=move || format!("{}px", log.window.get().below)></div>
+                <div class="log-space" style:height=move || format!("{}px", log.window.get().below.round() as i64)></div>
             </div>
             {move || below.get().map(|count| {
                 let name = if count == 0 { t("jump-latest") } else { t_with("jump-latest-count", &[("count", count.into())]) };
@@ -124,7 +124,7 @@ pub fn MessageLog(room: String) -> impl IntoView {
 
 fn draw(row: &Row) -> AnyView {
     match row {
-        Row::Day(at_ms) => view! { <h3 class="day"><span>{dom::day_name(*at_ms)}</span></h3> }.into_any(),
+        Row::Day(at_ms) => view! { <h2 class="day"><span>{dom::day_name(*at_ms)}</span></h2> }.into_any(),
         Row::Unread => view! { <p class="unread-marker"><span>{t("messages-unread")}</span></p> }.into_any(),
         Row::Event(id) => view! { <EventLine id=id.clone() /> }.into_any(),
         Row::Message { id, first, last } => {

@@ -88,9 +88,11 @@ fn follow_the_browser(app: App) {
     dom::listen(&window, "hashchange", move |_| {
         let fragment = dom::window().location().hash().unwrap_or_default();
         let route = Route::parse(&fragment);
-        if app.route.get_untracked() != route {
+        let before = app.route.get_untracked();
+        if before != route {
             app.sheet.set(None);
             app.menu.set(None);
+            keep_focus(before, &route);
             app.route.set(route);
         }
     });
@@ -104,6 +106,22 @@ fn follow_the_browser(app: App) {
     dom::after(SILENCE_MS, move || {
         if app.engine.get_untracked() == EngineState::Starting && !engine::is_leader() {
             app.engine.set(EngineState::Elsewhere);
+        }
+    });
+}
+
+/// On the way back, what one came from goes away with the focus in it: that moves to what led there.
+fn keep_focus(before: Route, now: &Route) {
+    if before.parent() != *now {
+        return;
+    }
+    let opener = match &before {
+        Route::Chat { details: false, .. } => format!(".chat-link[href=\"{}\"]", before.fragment()),
+        _ => ".conversation-head .icon-button:last-child".into(),
+    };
+    dom::before_paint(move || {
+        if let Ok(Some(opener)) = dom::document().query_selector(&opener) {
+            dom::focus_if_lost(opener);
         }
     });
 }
@@ -174,11 +192,11 @@ fn Panes() -> impl IntoView {
         (Some((problem, detail)), _) => view! { <Problem problem detail /> }.into_any(),
         (None, true) => view! { <signup::Welcome /> }.into_any(),
         (None, false) => view! {
-            <div class=place>
+            <main class=place>
                 <list::ListPane />
                 <conversation::ConversationPane />
                 <Show when=move || details.get()><details::DetailsPane /></Show>
-            </div>
+            </main>
             <Sheets />
         }
         .into_any(),
@@ -188,17 +206,21 @@ fn Panes() -> impl IntoView {
 #[component]
 fn Sheets() -> impl IntoView {
     let app = state::app();
+    let known = Memo::new(move |_| app.me().is_some());
     move || {
         app.sheet.get().map(|sheet| match sheet {
             Sheet::NewChat(handle) => view! { <people::NewChat handle /> }.into_any(),
             Sheet::NewGroup => view! { <people::NewGroup /> }.into_any(),
             Sheet::AddMember => view! { <people::AddMember /> }.into_any(),
-            Sheet::Settings => view! { <settings::Settings /> }.into_any(),
+            // Asked for while the engine is on its way, they come with it.
+            Sheet::Settings => known.get().then(|| view! { <settings::Settings /> }).into_any(),
             Sheet::Recovery => view! { <settings::Recovery /> }.into_any(),
             Sheet::SignOut => view! { <settings::SignOut /> }.into_any(),
             Sheet::MessageInfo(message) => view! { <details::MessageInfo message /> }.into_any(),
             Sheet::Forward(message) => view! { <people::Forward message /> }.into_any(),
+            Sheet::Delete(message) => view! { <bubble::Delete message /> }.into_any(),
             Sheet::Leave => view! { <details::Leave /> }.into_any(),
+            Sheet::Remove(member) => view! { <details::Remove member /> }.into_any(),
         })
     }
 }

@@ -5,6 +5,7 @@ use leptos::html::Dialog;
 use leptos::prelude::*;
 use mbolo_client_api::{Chat, ChatKind, MessageState};
 
+use super::dom;
 use super::icons::Icon;
 use super::state::app;
 use crate::model::{look, qr};
@@ -80,14 +81,12 @@ pub fn Sheet(
 ) -> impl IntoView {
     let app = app();
     let dialog = NodeRef::<Dialog>::new();
-    // When the sheet goes, the focus returns to what had it.
-    let opener = StoredValue::new_local(super::dom::document().active_element());
+    // When the sheet goes, the focus returns to what had it; not before the sheet is gone, because what is behind it
+    // cannot have the focus.
+    let opener = StoredValue::new_local(dom::document().active_element());
     on_cleanup(move || {
-        let opener = opener.try_get_value().flatten().filter(|opener| opener.is_connected());
-        if let Some(opener) =
-            opener.and_then(|opener| wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(opener).ok())
-        {
-            let _ = opener.focus();
+        if let Some(opener) = opener.try_get_value().flatten() {
+            dom::before_paint(move || dom::focus_if_lost(opener));
         }
     });
     Effect::new(move || {
@@ -120,6 +119,36 @@ pub fn Sheet(
     }
 }
 
+/// A sheet that asks before something is done that cannot be undone. The first button, which has the focus, does nothing.
+#[component]
+pub fn Question(
+    /// What is asked.
+    title: String,
+    /// What would happen.
+    about: String,
+    /// The way out.
+    keep: String,
+    /// The way on.
+    submit: String,
+    /// What is done then.
+    act: Callback<()>,
+) -> impl IntoView {
+    let app = app();
+    let done = move |_| {
+        act.run(());
+        app.sheet.set(None);
+    };
+    view! {
+        <Sheet title>
+            <p>{about}</p>
+            <div class="row-buttons">
+                <button type="button" class="button" autofocus on:click=move |_| app.sheet.set(None)>{keep}</button>
+                <button type="button" class="button danger" on:click=done>{submit}</button>
+            </div>
+        </Sheet>
+    }
+}
+
 /// Moves the focus among `selector`s inside the element that got an arrow key.
 pub fn move_focus(event: &KeyboardEvent, selector: &str) {
     use wasm_bindgen::JsCast;
@@ -133,7 +162,7 @@ pub fn move_focus(event: &KeyboardEvent, selector: &str) {
         return;
     };
     let Ok(all) = here.query_selector_all(selector) else { return };
-    let active = super::dom::document().active_element();
+    let active = dom::document().active_element();
     let current = (0..all.length()).find(|n| all.item(*n).as_ref() == active.as_ref().map(|e| e.as_ref()));
     let next = match current {
         Some(index) => index as i32 + step,

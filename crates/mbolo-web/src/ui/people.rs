@@ -76,22 +76,60 @@ pub fn NewChat(
     }
 }
 
-/// Handles that were chosen, with a field for the next. Enter, a comma or a space takes one.
-#[component]
-fn HandlePicker(chosen: RwSignal<Vec<String>>, typed: RwSignal<String>) -> impl IntoView {
-    let app = app();
-    let take = move || {
-        let handles: Vec<String> =
-            typed.get_untracked().split([',', ' ', ';']).filter_map(link::handle_of).collect();
-        chosen.update(|chosen| {
+/// Whom one has chosen, and what is being typed.
+#[derive(Clone, Copy)]
+struct Choice {
+    chosen: RwSignal<Vec<String>>,
+    typed: RwSignal<String>,
+    problem: RwSignal<Option<String>>,
+}
+
+impl Choice {
+    fn new() -> Self {
+        Self {
+            chosen: RwSignal::new(Vec::new()),
+            typed: RwSignal::new(String::new()),
+            problem: RwSignal::new(None),
+        }
+    }
+
+    /// Takes the handles that were typed. What is none stays in the field and is told there. Returns whether all were.
+    fn take(&self) -> bool {
+        let typed = self.typed.get_untracked();
+        let (handles, others) = link::handles_in(&typed);
+        self.chosen.update(|chosen| {
             for handle in handles {
                 if !chosen.contains(&handle) {
                     chosen.push(handle);
                 }
             }
         });
-        typed.set(String::new());
-    };
+        self.problem.set(others.first().map(|word| t_with("picker-invalid", &[("text", (*word).into())])));
+        self.typed.set(others.join(" "));
+        others.is_empty()
+    }
+
+    /// All handles, those still in the field included; none if something there is not a handle.
+    fn all(&self) -> Option<Vec<String>> {
+        let all_taken = self.take();
+        if !all_taken {
+            dom::focus_soon("picker");
+        }
+        all_taken.then(|| self.chosen.get_untracked())
+    }
+
+    /// Somebody has to be chosen.
+    fn ask_for_someone(&self) {
+        self.problem.set(Some(t("picker-nobody")));
+        dom::focus_soon("picker");
+    }
+}
+
+/// Handles that were chosen, with a field for the next. Enter, a comma or a space takes one.
+#[component]
+fn HandlePicker(choice: Choice) -> impl IntoView {
+    let app = app();
+    let Choice { chosen, typed, problem } = choice;
     let known = Memo::new(move |_| {
         let peers = app.chats.with(|chats| {
             let peers = chats.iter().flat_map(|chats| chats.iter()).filter_map(|chat| chat.peer.clone());
@@ -109,16 +147,17 @@ fn HandlePicker(chosen: RwSignal<Vec<String>>, typed: RwSignal<String>) -> impl 
     });
     view! {
         <label for="picker">{t("picker-label")}</label>
-        <input id="picker" class="field" autocapitalize="none" autocomplete="off" spellcheck="false" enterkeyhint="done" aria-describedby="picker-hint"
-            bind:value=typed
+        <input id="picker" class="field" autocapitalize="none" autocomplete="off" spellcheck="false" enterkeyhint="done" aria-describedby="picker-hint picker-problem"
+            aria-invalid=move || problem.read().is_some().then_some("true") bind:value=typed
             on:keydown=move |event| {
                 if matches!(event.key().as_str(), "Enter" | "," | " ") && !typed.read_untracked().trim().is_empty() {
                     event.prevent_default();
-                    take();
+                    choice.take();
                 }
             }
-            on:blur=move |_| take() />
+            on:input=move |_| problem.set(None) />
         <p id="picker-hint" class="hint">{t("picker-hint")}</p>
+        <p id="picker-problem" class="error" role="alert">{problem}</p>
         <ul class="chips">
             <For each=move || chosen.get() key=|handle| handle.clone() let(handle)>
                 <li class="chip">
@@ -131,19 +170,14 @@ fn HandlePicker(chosen: RwSignal<Vec<String>>, typed: RwSignal<String>) -> impl 
         <Show when=move || !known.read().is_empty()>
             <div class="suggestions" role="group" aria-label=t("picker-known")>
                 {move || known.get().into_iter().map(|(handle, name)| view! {
-                    <button type="button" class="chip add" on:click=move |_| chosen.update(|chosen| chosen.push(handle.clone()))>{Icon::Plus.view()} {name}</button>
+                    <button type="button" class="chip add" on:click=move |_| {
+                        problem.set(None);
+                        chosen.update(|chosen| chosen.push(handle.clone()));
+                    }>{Icon::Plus.view()} <bdi>{name}</bdi></button>
                 }).collect_view()}
             </div>
         </Show>
     }
-}
-
-/// All chosen handles, the one still in the field included.
-fn all_chosen(chosen: RwSignal<Vec<String>>, typed: RwSignal<String>) -> Vec<String> {
-    let mut handles = chosen.get_untracked();
-    handles.extend(typed.get_untracked().split([',', ' ', ';']).filter_map(link::handle_of));
-    handles.dedup();
-    handles
 }
 
 /// Makes a group.
@@ -151,19 +185,17 @@ fn all_chosen(chosen: RwSignal<Vec<String>>, typed: RwSignal<String>) -> Vec<Str
 pub fn NewGroup() -> impl IntoView {
     let app = app();
     let name = RwSignal::new(String::new());
-    let (chosen, typed) = (RwSignal::new(Vec::new()), RwSignal::new(String::new()));
+    let choice = Choice::new();
     let failure = RwSignal::new(None::<Failure>);
     let busy = RwSignal::new(false);
     let submit = move || {
         if busy.get_untracked() {
             return;
         }
+        let Some(handles) = choice.all() else { return };
         busy.set(true);
         failure.set(None);
-        let request = Request::CreateGroup {
-            name: name.get_untracked().trim().to_owned(),
-            handles: all_chosen(chosen, typed),
-        };
+        let request = Request::CreateGroup { name: name.get_untracked().trim().to_owned(), handles };
         spawn_local(async move {
             match engine::call(request).await {
                 Ok(Reply::Chat { chat }) => {
@@ -181,7 +213,7 @@ pub fn NewGroup() -> impl IntoView {
             <form class="form" on:submit=on_submit(submit)>
                 <label for="new-group-name">{t("new-group-name")}</label>
                 <input id="new-group-name" class="field" autofocus required maxlength="64" enterkeyhint="next" bind:value=name />
-                <HandlePicker chosen typed />
+                <HandlePicker choice />
                 <p class="error" role="alert">{move || failure.get().map(|f| t_failure(&f.code, &f.message))}</p>
                 <button type="submit" class="button primary" aria-disabled=move || busy.get().then_some("true")>{t("new-group-submit")}</button>
             </form>
@@ -193,14 +225,16 @@ pub fn NewGroup() -> impl IntoView {
 #[component]
 pub fn AddMember() -> impl IntoView {
     let app = app();
-    let (chosen, typed) = (RwSignal::new(Vec::new()), RwSignal::new(String::new()));
+    let choice = Choice::new();
     let failure = RwSignal::new(None::<Failure>);
     let busy = RwSignal::new(false);
     let submit = move || {
-        let handles = all_chosen(chosen, typed);
-        let Some(room) = app.room_now() else { return };
-        if handles.is_empty() || busy.get_untracked() {
+        if busy.get_untracked() {
             return;
+        }
+        let (Some(room), Some(handles)) = (app.room_now(), choice.all()) else { return };
+        if handles.is_empty() {
+            return choice.ask_for_someone();
         }
         busy.set(true);
         failure.set(None);
@@ -215,7 +249,7 @@ pub fn AddMember() -> impl IntoView {
     view! {
         <SheetFrame title=t("add-member-title")>
             <form class="form" on:submit=on_submit(submit)>
-                <HandlePicker chosen typed />
+                <HandlePicker choice />
                 <p class="error" role="alert">{move || failure.get().map(|f| t_failure(&f.code, &f.message))}</p>
                 <button type="submit" class="button primary" aria-disabled=move || busy.get().then_some("true")>{t("add-member-submit")}</button>
             </form>
@@ -240,7 +274,7 @@ pub fn Forward(
         let (room, text) = (chat.room.clone(), text.clone());
         let send = move |_| {
             let Some(text) = text.clone() else { return };
-            app.ask(Request::SendText { room: room.clone(), text, reply_to: None });
+            app.ask(engine::text_to_send(room.clone(), text, None));
             app.sheet.set(None);
             app.tell(t("forward-done"));
         };

@@ -126,8 +126,12 @@ fn Recover(recovering: RwSignal<bool>) -> impl IntoView {
         }
         busy.set(true);
         failure.set(None);
-        let words =
-            phrase.get_untracked().split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ");
+        let words = phrase
+            .get_untracked()
+            .split_whitespace()
+            .map(str::to_ascii_lowercase)
+            .collect::<Vec<_>>()
+            .join(" ");
         let request = Request::Recover { phrase: words, name: name.get_untracked().trim().to_owned() };
         spawn_local(async move {
             match engine::call(request).await {

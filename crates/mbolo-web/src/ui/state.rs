@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mbolo_client_api::tabs::StartProblem;
 use mbolo_client_api::{
-    Account, Chat, Connection, Failure, Member, Message, Reply, Request, Update as Change,
+    Account, Change, Chat, Connection, Failure, Member, Message, Reply, Request, Update as Heard,
 };
 use mbolo_isitme::Diagnosis;
 
@@ -15,7 +15,7 @@ use crate::model::link;
 use crate::model::route::Route;
 use crate::model::timeline::Timeline;
 use crate::model::typing::Typing;
-use crate::texts::{Language, language, t_failure};
+use crate::texts::{Language, language, t_failure, t_with};
 
 /// Messages asked for at a time.
 const PAGE: u32 = 80;
@@ -75,8 +75,12 @@ pub enum Sheet {
     MessageInfo(String),
     /// Send a message on to another chat.
     Forward(String),
+    /// Really delete a message for everyone.
+    Delete(String),
     /// Really leave the open group.
     Leave,
+    /// Really remove a member from it.
+    Remove(Member),
     /// Really forget everything on this device.
     SignOut,
 }
@@ -370,9 +374,10 @@ impl App {
         let unread = self
             .chats
             .with_untracked(|chats| chats.as_ref().and_then(|c| c.get(&room)).is_some_and(|c| c.unread > 0));
+        let up_to = self.timeline.with_untracked(|timeline| timeline.newest().map(|newest| newest.position));
         if visible && unread && self.at_end.get_untracked() && self.timeline.with_untracked(|t| t.loaded) {
             spawn_local(async move {
-                let _ = engine::call(Request::MarkRead { room }).await;
+                let _ = engine::call(Request::MarkRead { room, up_to }).await;
             });
         }
     }
@@ -381,38 +386,61 @@ impl App {
         self.chats.update(|chats| chats.get_or_insert_default().put(chat));
     }
 
-    fn take(&self, change: Change) {
-        match change {
-            Change::Account { account } => self.account.set(AccountState::Present(account)),
-            Change::Connection { connection } => self.connection.set(connection),
-            Change::Chat { chat } => {
+    fn take(&self, heard: Heard) {
+        match heard {
+            Heard::Account { account } => self.account.set(AccountState::Present(account)),
+            Heard::Connection { connection } => self.connection.set(connection),
+            Heard::Chat { chat } => {
                 // Before the list has arrived, one chat would look like all of them.
                 if self.chats.with_untracked(Option::is_some) {
                     self.put_chat(chat);
                     self.mark_read();
                 }
             }
-            Change::Message { room, message } => {
+            Heard::Message { room, message } => {
                 if self.room_now().as_deref() == Some(&room) {
                     self.timeline.update(|timeline| {
                         timeline.put(message);
                     });
                 }
             }
-            Change::Removed { room, message } => {
+            Heard::Removed { room, message } => {
                 if self.room_now().as_deref() == Some(&room) {
                     self.timeline.update(|timeline| timeline.remove(&message));
                 }
             }
-            Change::Typing { room, account, name, active } => {
+            Heard::Typing { room, account, name, active } => {
                 self.typing.update(|typing| typing.set(&room, &account, &name, active, dom::now_ms()));
             }
-            Change::Members { room, members } => {
+            Heard::Members { room, members } => {
                 if self.room_now().as_deref() == Some(&room) {
                     self.members.set(members);
                 }
             }
+            Heard::ChangeFailed { room, change, members, reason } => {
+                self.tell_change_failed(&room, change, members, &reason);
+            }
         }
+    }
+
+    /// A change of a group will not happen: says which, and why.
+    fn tell_change_failed(&self, room: &str, change: Change, members: Vec<Member>, reason: &Failure) {
+        let group = self.chats.with_untracked(|chats| {
+            chats.as_ref().and_then(|chats| chats.get(room)).map(|chat| chat.name.clone())
+        });
+        let names: Vec<String> = members.into_iter().map(|member| member.name).collect();
+        let args = [
+            ("group", group.unwrap_or_default().into()),
+            ("names", names.into()),
+            ("reason", t_failure(&reason.code, &reason.message).into()),
+        ];
+        self.tell(match change {
+            Change::Add => t_with("change-failed-add", &args),
+            Change::Remove => t_with("change-failed-remove", &args),
+            Change::Promote => t_with("change-failed-promote", &args),
+            Change::Demote => t_with("change-failed-demote", &args),
+            Change::Rename => t_with("change-failed-rename", &args),
+        });
     }
 
     /// One's own invite link.
