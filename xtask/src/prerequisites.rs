@@ -1,11 +1,14 @@
 //! What a fresh machine with rustup still lacks. Installed where that is possible without a question, else
 //! named exactly.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::run::{Run, on_path};
+use crate::run::{Run, on_path, target};
+
+/// As its package is called when it is packed.
+const AXE: &str = "axe-core-4.14.1";
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -47,6 +50,26 @@ pub fn for_the_tests() -> Result<()> {
     }
     wasm_target()?;
     tools(&[CLANG, LLVM_AR, BROWSER, BROWSER_DRIVER])
+}
+
+/// The script of axe-core, which finds what keeps people out of a page. It comes from the npm registry, so where there is
+/// no npm the tests go without; None then.
+pub fn accessibility_checker() -> Option<PathBuf> {
+    let dir = target().join(AXE);
+    let script = dir.join("package/axe.min.js");
+    if script.is_file() {
+        return Some(script);
+    }
+    let fetched = on_path("npm") && std::fs::create_dir_all(&dir).is_ok() && {
+        let (to, packed) = (dir.display().to_string(), dir.join(format!("{AXE}.tgz")).display().to_string());
+        let pack = ["pack", "--silent", "--pack-destination", &to, &AXE.replacen("core-", "core@", 1)];
+        Run::new("npm").args(&pack).run().is_ok()
+            && Run::new("tar").args(&["-xzf", &packed, "-C", &to]).run().is_ok()
+    };
+    if !fetched {
+        eprintln!("skipped: pages are not looked at through axe, because npm cannot fetch it");
+    }
+    script.is_file().then_some(script)
 }
 
 fn wasm_target() -> Result<()> {

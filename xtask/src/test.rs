@@ -28,9 +28,7 @@ pub fn test() -> Result<()> {
         ("licences", licences),
         ("web client", || bundle::build(bundle::Bundler::AsTheTests)),
         ("lints and build", || checked(&["build", "--workspace", "--all-targets"]).run()),
-        ("tests", || {
-            checked(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1").run()
-        }),
+        ("tests", tests),
         ("simulator", || {
             Run::new(&built("mbolo-sim").display().to_string()).args(&["--seeds", SIMULATOR_SEEDS]).run()
         }),
@@ -62,6 +60,15 @@ fn checked(arguments: &[&str]) -> Run {
         .env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver")
         // How `cargo clippy` hands on what follows its `--`.
         .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")
+}
+
+/// All tests; those in a browser look at every page through axe as well where it can be had.
+fn tests() -> Result<()> {
+    let run = checked(&["test", "--workspace", "--no-fail-fast"]).env("MBOLO_REQUIRE_BROWSER", "1");
+    match prerequisites::accessibility_checker() {
+        Some(script) => run.env("MBOLO_AXE", script).run(),
+        None => run.run(),
+    }
 }
 
 /// A program of the workspace, as the step `lints and build` has left it.

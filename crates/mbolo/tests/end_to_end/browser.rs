@@ -1,25 +1,16 @@
 //! Two people in two browsers and a third in a terminal talk in a group, and the server is killed meanwhile.
 //!
-//! Everything is found by role and accessible name, as a screen reader would. Without a browser, its driver or
-//! the web client in the binary the test says so and passes; with `MBOLO_REQUIRE_BROWSER=1` it fails.
+//! Everything is found by role and accessible name, as a screen reader would.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
 
-use fantoccini::elements::Element;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::Value;
 
+use crate::page::{Device, Driver, Page, missing};
 use crate::people::Person;
-use crate::support::{PATIENCE, Server};
-
-/// How often a page is looked at while something is waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+use crate::support::Server;
 
 #[test]
 fn two_browsers_and_a_terminal_talk_while_the_server_is_killed() {
@@ -141,56 +132,31 @@ async fn story(mut server: Server, driver: &Driver) {
     assert_eq!(of("bibi"), ["I bring fish", "the last of mine", "me too"]);
     assert_eq!(awa.texts().await, texts, "as Awa sees it");
     assert_eq!(bibi.texts().await, texts, "as Bibi sees it");
-    awa.client.close().await.unwrap();
-    bibi.client.close().await.unwrap();
+    awa.0.client.close().await.unwrap();
+    bibi.0.client.close().await.unwrap();
 }
 
-/// A person's browser with a profile of its own.
-struct Browser {
-    client: Client,
-    name: &'static str,
-    _profile: TempDir,
+/// A person's browser, with an account.
+struct Browser(Page);
+
+impl Deref for Browser {
+    type Target = Page;
+
+    fn deref(&self) -> &Page {
+        &self.0
+    }
 }
 
 impl Browser {
     /// Opens the page and signs up. The handle is the name in small letters.
     async fn open(driver: &Driver, server: &Server, name: &'static str) -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        let options = json!({
-            "args": [
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-dev-shm-usage",
-                "--disable-gpu",
-                "--lang=en",
-                "--window-size=1200,1600",
-                format!("--user-data-dir={}", profile.path().display()),
-            ],
-            "prefs": { "intl.accept_languages": "en" },
-        });
-        let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&driver.url)
-            .await
-            .expect("a browser");
-        let browser = Self { client, name, _profile: profile };
-        browser.client.goto(&server.url).await.unwrap();
+        let browser = Self(Page::open(driver, &server.url, name, Device::default()).await);
+        browser.is_accessible().await;
         browser.fill("Handle", &name.to_lowercase()).await;
         browser.fill("Your name", name).await;
         browser.press("button", "Create account").await;
         browser.has("button", "New chat").await;
         browser
-    }
-
-    /// Takes a picture of the page in a window of this size, if somebody wants pictures: `MBOLO_PICTURES` names the
-    /// directory. Those in `docs/img` are made like that.
-    async fn picture(&self, name: &str, width: u32, height: u32) {
-        let Some(dir) = std::env::var_os("MBOLO_PICTURES") else { return };
-        self.client.set_window_size(width, height).await.unwrap();
-        let picture = self.client.screenshot().await.unwrap();
-        std::fs::write(std::path::Path::new(&dir).join(format!("{name}.png")), picture).unwrap();
-        self.client.set_window_size(1200, 1600).await.unwrap();
     }
 
     async fn second_tab(&mut self, server: &Server) {
@@ -236,33 +202,6 @@ impl Browser {
         serde_json::from_value(found).unwrap_or_default()
     }
 
-    /// Waits until there is something with this role and name.
-    async fn has(&self, role: &str, name: &str) -> Element {
-        self.until(&format!("{role} “{name}”"), async || self.find(role, name).await).await
-    }
-
-    async fn press(&self, role: &str, name: &str) {
-        self.until(&format!("{role} “{name}” to press"), async || {
-            // The page may have been drawn anew between finding and pressing.
-            self.find(role, name).await?.click().await.ok()
-        })
-        .await;
-    }
-
-    /// Types into the textbox with this name.
-    async fn fill(&self, name: &str, text: &str) {
-        self.until(&format!("textbox “{name}” to fill"), async || {
-            let field = self.find("textbox", name).await?;
-            let typed = field.prop("value").await.ok()??;
-            if !typed.is_empty() {
-                field.clear().await.ok()?;
-            }
-            field.send_keys(text).await.ok()?;
-            (field.prop("value").await.ok()?? == text).then_some(())
-        })
-        .await;
-    }
-
     /// Types handles into a textbox that takes each one as soon as it is complete.
     async fn choose(&self, name: &str, handles: &[&str]) {
         for handle in handles {
@@ -270,100 +209,14 @@ impl Browser {
             self.has("button", &format!("Remove @{handle}")).await;
         }
     }
-
-    /// The visible element with this role and accessible name; what lies over the page comes first.
-    async fn find(&self, role: &str, name: &str) -> Option<Element> {
-        const SCRIPT: &str = "
-            const [role, name] = arguments;
-            const kinds = { button: 'button, [role=button]', link: 'a[href]', textbox: 'input:not([type=checkbox]), textarea' };
-            const named = e => {
-                if (e.hasAttribute('aria-label')) return e.getAttribute('aria-label');
-                const labels = [...(e.labels || [])].map(l => l.textContent).join(' ');
-                return labels || e.textContent;
-            };
-            const place = document.querySelector('dialog[open]') || document;
-            const found = [...place.querySelectorAll(kinds[role])]
-                .find(e => e.checkVisibility() && !e.closest('[inert]') && named(e).trim() === name);
-            if (!found) return null;
-            found.setAttribute('data-test-found', '');
-            for (const other of document.querySelectorAll('[data-test-found]'))
-                if (other !== found) other.removeAttribute('data-test-found');
-            return true;";
-        let found = self.client.execute(SCRIPT, vec![json!(role), json!(name)]).await.ok()?;
-        if found.is_null() {
-            return None;
-        }
-        self.client.find(Locator::Css("[data-test-found]")).await.ok()
-    }
-
-    /// Looks until there is what is waited for; tells what the page shows if it does not come.
-    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-        let shown = self.client.execute("return document.body.innerText", Vec::new()).await;
-        panic!(
-            "{} waited for {what}; the page shows\n{shown:?}\nmessages: {:?}",
-            self.name,
-            self.messages().await
-        );
-    }
 }
 
-/// A running chromedriver. Its browsers end with it.
-struct Driver {
-    child: Child,
-    url: String,
-}
-
-impl Driver {
-    fn start() -> std::io::Result<Self> {
-        let mut child = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = lines
-            .by_ref()
-            .find_map(|line| {
-                let rest = line.split("successfully on port ").nth(1)?;
-                rest.trim_end_matches('.').trim().parse::<u16>().ok()
-            })
-            .ok_or_else(|| std::io::Error::other("chromedriver does not say its port"))?;
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, url: format!("http://127.0.0.1:{port}") })
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // The whole group: a driver that is killed leaves its browsers behind.
-        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", self.child.id())]).status();
-        let _ = self.child.wait();
-    }
-}
-
-/// What the test needs, or why it cannot be.
+/// What the test needs.
 fn prerequisites(server: &Server) -> Option<Driver> {
-    let missing = if !serves_web_client(server) {
-        "the binary was built without the web client (cargo xtask web)".to_owned()
-    } else {
-        match Driver::start() {
-            Ok(driver) => return Some(driver),
-            Err(error) => format!("chromedriver does not start: {error}"),
-        }
-    };
-    let required = std::env::var("MBOLO_REQUIRE_BROWSER").is_ok_and(|value| value == "1");
-    assert!(!required, "the browser test cannot run: {missing}");
-    eprintln!("the browser test did not run: {missing}");
-    None
+    if !serves_web_client(server) {
+        return missing("the binary was built without the web client (cargo xtask web)");
+    }
+    Driver::start()
 }
 
 fn serves_web_client(server: &Server) -> bool {

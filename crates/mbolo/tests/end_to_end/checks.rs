@@ -11,6 +11,7 @@ fn a_cell_that_answers_and_one_that_does_not_any_more() {
     let awa = Person::sign_up(&server, "awa");
     let answers = awa.run(&["check"]).ok();
     assert!(answers.contains("answers"), "{answers}");
+    assert!(answers.contains("not tried") && !answers.contains("not known"), "{answers}");
     server.kill();
     let ended = awa.run(&["check", "--json"]);
     assert_eq!(ended.code, Some(4), "{ended:?}");

@@ -7,8 +7,10 @@
 mod browser;
 mod checks;
 mod faults;
+mod page;
 mod people;
 mod pulse;
+mod pulse_page;
 mod refusals;
 mod serving;
 mod support;

@@ -38,13 +38,13 @@ fn the_day_is_played_through_the_live_page_and_its_feeds() {
 }
 
 /// A process that serves a page on a port of its own.
-struct Observatory {
+pub struct Observatory {
     process: Child,
     address: SocketAddr,
 }
 
 impl Observatory {
-    fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         // Free when asked; nobody else takes it in the moment between.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = mbolo();
@@ -55,7 +55,12 @@ impl Observatory {
         started
     }
 
-    fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The first document at `path` of which it holds.
+    pub fn until(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
             let answer = self.get(path).and_then(|body| serde_json::from_str(&body).ok());

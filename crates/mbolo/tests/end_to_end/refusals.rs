@@ -116,3 +116,52 @@ fn chat_without_a_terminal() {
     let refused = Person::sign_up(&server, "awa").run(&["chat"]).refused(2);
     assert!(refused.contains("mbolo listen --json"), "{refused}");
 }
+
+#[test]
+fn a_change_that_does_not_happen_has_the_exit_code_of_a_refusal() {
+    let mut server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    let chantal = Person::sign_up(&server, "chantal");
+    awa.run(&["room", "create", "Work", "bibi", "chantal"]).ok();
+    let last = awa.run(&["room", "demote", "Work", "@awa"]).refused(3);
+    assert!(last.contains("at least one admin"), "{last}");
+    awa.run(&["room", "promote", "Work", "@bibi"]).ok();
+    bibi.sync();
+    // Bibi asks without a cell, and is no admin any more when it is there again.
+    server.kill();
+    bibi.run(&["room", "remove", "Work", "@chantal", "--timeout", "1"]).refused(4);
+    server.restart();
+    awa.run(&["room", "demote", "Work", "@bibi"]).ok();
+    let heard = bibi.run(&["listen", "--until-idle", "--json", "--timeout", "60"]).ok();
+    let failed = heard.lines().find(|line| line.contains("change_failed")).expect(&heard);
+    assert!(failed.contains("\"not_admin\"") && failed.contains("\"remove\""), "{failed}");
+    chantal.sync();
+    assert!(chantal.run(&["room", "show", "Work"]).ok().contains("3 people"));
+}
+
+#[test]
+fn a_chat_of_two_is_no_group() {
+    let server = Server::start();
+    let (awa, _bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    let _chantal = Person::sign_up(&server, "chantal");
+    awa.send("@bibi", "hello");
+    for change in [&["room", "add", "@bibi", "chantal"][..], &["room", "rename", "@bibi", "Us"]] {
+        let refused = awa.run(change).refused(3);
+        assert!(refused.contains("chat of two") && refused.contains("make a group"), "{refused}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    use std::process::Stdio;
+    let mut child = crate::support::mbolo()
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
+}

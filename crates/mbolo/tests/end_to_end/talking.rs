@@ -101,6 +101,7 @@ fn a_group_is_run_by_its_admins() {
     bibi.run(&["room", "add", "Work", "chantal"]).ok();
     bibi.run(&["room", "rename", "Work", "Workshop"]).ok();
     awa.sync();
+    chantal.sync();
     let shown = awa.run(&["room", "show", "Workshop"]).ok();
     assert!(shown.contains("@chantal") && shown.contains("3 people"), "{shown}");
     awa.run(&["room", "demote", "Workshop", "Bibi"]).ok();
@@ -178,4 +179,48 @@ fn what_others_write_cannot_steer_the_terminal() {
     awa.run_with_input(&["send", "@bibi"], "look \u{1b}]0;owned\u{7} \u{1b}[2J here").ok();
     let printed = bibi.run(&["listen", "--until-idle", "--timeout", "60"]).ok();
     assert!(printed.contains("look ]0;owned [2J here"), "{printed:?}");
+}
+
+#[test]
+fn a_message_goes_to_whoever_has_the_handle_and_not_to_whoever_took_the_name() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "mallory"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, mallory] = &people;
+    mallory.run(&["account", "rename", "bibi"]).ok();
+    mallory.send("@awa", "hello");
+    awa.sync();
+    awa.send("bibi", "a secret");
+    bibi.sync();
+    mallory.sync();
+    assert_eq!(bibi.history("@awa"), [pair("awa", "a secret")]);
+    assert_eq!(mallory.history("@awa"), [pair("bibi", "hello")]);
+}
+
+#[test]
+fn a_group_with_the_name_of_somebody_is_not_taken_for_them() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "mallory"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, mallory] = &people;
+    mallory.run(&["room", "create", "bibi", "awa"]).ok();
+    awa.sync();
+    let refused = awa.run(&["send", "bibi", "a secret"]).refused(3);
+    assert!(refused.contains("@bibi") && refused.contains("its id"), "{refused}");
+    awa.send("@bibi", "a secret");
+    bibi.sync();
+    mallory.sync();
+    assert_eq!(bibi.history("@awa"), [pair("awa", "a secret")]);
+    assert_eq!(mallory.history("bibi"), []);
+    awa.run(&["listen", "--room", "bibi", "--until-idle"]).refused(3);
+}
+
+#[test]
+fn who_listens_as_a_person_is_not_told_again_what_they_said() {
+    let server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.send("@bibi", "an old word");
+    // Bibi receives and reads it while Awa listens.
+    bibi.run(&["listen", "--until-idle", "--mark-read", "--timeout", "60"]).ok();
+    bibi.send("@awa", "a new word");
+    let printed = awa.run(&["listen", "--count", "1", "--timeout", "60"]).ok();
+    assert!(printed.contains("a new word") && !printed.contains("an old word"), "{printed}");
 }
