@@ -68,7 +68,7 @@ fn evidence(texts: &Texts, one: &IncidentBoard) -> Markup {
             @if one.incident.evidence.is_empty() {
                 p { (texts.get("evidence-none")) }
             } @else {
-                div class="scroll" tabindex="0" role="region" aria-label=(texts.get("evidence-title")) {
+                div class="scroll" tabindex="0" role="group" aria-label=(texts.get("evidence-title")) {
                     table {
                         caption { (texts.get("evidence-caption")) }
                         thead { tr {

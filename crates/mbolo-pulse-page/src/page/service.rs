@@ -257,7 +257,7 @@ fn networks(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
             @if here.is_empty() {
                 p { (texts.get(if country.is_some() { "networks-none" } else { "networks-none-world" })) }
             } @else {
-                div class="scroll" tabindex="0" role="region" aria-label=(title) {
+                div class="scroll" tabindex="0" role="group" aria-label=(title) {
                     table {
                         caption class="quiet" { (title) }
                         (map::place_head(texts, false))

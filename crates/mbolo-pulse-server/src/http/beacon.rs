@@ -219,7 +219,7 @@ mod tests {
         let shared = shared(data.path());
         let now = shared.clock.minute();
         for ago in [0, 1, 5, 6, 60] {
-            let own = json!({ "service": "mbolo", "minute": now.0 - ago, "attempts": 1, "failures": 1 });
+            let own = json!({ "service": "mbolo", "minute": now.0 - ago, "attempts": 1, "failures": 0 });
             assert_eq!(send(&shared, "application/json", own).await.unwrap(), 1);
         }
         let entry = |minutes: u64| {

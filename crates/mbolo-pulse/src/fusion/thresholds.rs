@@ -9,7 +9,7 @@ const SIGNALS: f64 = 4.0;
 /// Levels that share the budget.
 const LEVELS: f64 = 4.0;
 /// How much less makes a suspicion.
-const SUSPICION: f64 = 4.0;
+const SUSPICION: f64 = 6.0;
 
 /// The thresholds of a minute, in nats.
 #[derive(Debug, Clone, Copy)]

@@ -299,14 +299,16 @@ impl<'a> View<'a> {
         } else {
             effect.silence >= LEAST_SILENCE && measured.silence_strength() >= LEAST_STRENGTH
         };
-        let nothing = effect.worst() < LEAST_WORLD || measured.strength() < LEAST_STRENGTH;
-        if if scope == Scope::World { nothing } else { !bad } {
+        let begun = self.begun(place);
+        let something = effect.worst() >= LEAST_WORLD && measured.strength() >= LEAST_STRENGTH
+            || begun.is_some_and(|(_, strength)| strength >= 1.5 * LEAST_STRENGTH);
+        if if scope == Scope::World { !something } else { !bad } {
             return None;
         }
         let strength = measured.strength();
         let only_attempts = !failing && measured.only_attempts_fell();
-        let (since, effect) = match self.begun(place) {
-            Some(begun) => (begun, self.measure(&scope, begun).effect()),
+        let (since, effect) = match begun {
+            Some((begun, _)) => (begun, self.measure(&scope, begun).effect()),
             None => (since, effect),
         };
         Some(Fault {
@@ -327,8 +329,8 @@ impl<'a> View<'a> {
 
     /// When it began: the window of up to an hour that is most unlikely without a fault (a generalised likelihood ratio
     /// over all sizes of fault). The tests that gave the alarm may have left zero long before, for noise. None where no
-    /// counts speak of a fault, but agents alone.
-    fn begun(&self, place: Place) -> Option<Minute> {
+    /// counts speak of a fault, but agents alone; else with the window's strength in nats.
+    fn begun(&self, place: Place) -> Option<(Minute, f64)> {
         let node = &self.nodes[place];
         let (mut most, mut begun) = (0.0_f64, self.now);
         for minutes in SCAN {
@@ -342,7 +344,7 @@ impl<'a> View<'a> {
             }
             most = most.max(strength);
         }
-        (most >= LEAST_STRENGTH).then_some(begun)
+        (most >= LEAST_STRENGTH).then_some((begun, most))
     }
 
     /// What a place measured since `from`.

@@ -21,6 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The narrowest window that a browser on a desk makes; what is narrower is shown as on a phone.
 const NARROWEST_WINDOW: u32 = 500;
 
+/// What was found last is marked with this.
+const FOUND: &str = "[data-test-found]";
+
 /// What somebody looks at the page with.
 #[derive(Clone, Copy)]
 pub struct Device {
@@ -121,10 +124,21 @@ impl Page {
 
     pub async fn press(&self, role: &str, name: &str) {
         self.until(&format!("{role} “{name}” to press"), async || {
-            // The page may have been drawn anew between finding and pressing.
-            self.find(role, name).await?.click().await.ok()
+            self.find(role, name).await?;
+            self.press_found().await
         })
         .await;
+    }
+
+    /// Presses what was found last; none if the page was drawn anew since.
+    pub async fn press_found(&self) -> Option<()> {
+        if self.device.scripts {
+            self.client.find(Locator::Css(FOUND)).await.ok()?.click().await.ok()
+        } else {
+            // The driver's own click waits for a script of its own in the page, which never runs there.
+            let press = format!("document.querySelector('{FOUND}').click()");
+            self.client.execute(&press, Vec::new()).await.ok().map(drop)
+        }
     }
 
     /// Types into the textbox with this name.
@@ -163,7 +177,7 @@ impl Page {
         if found.is_null() {
             return None;
         }
-        self.client.find(Locator::Css("[data-test-found]")).await.ok()
+        self.client.find(Locator::Css(FOUND)).await.ok()
     }
 
     /// What axe (deque's accessibility checker) has to say against the page, if it is at hand: `MBOLO_AXE` names its script.
