@@ -285,7 +285,7 @@ impl Client {
         room.vector.advance(Origin::COMMITS, epoch + 1);
         match effect {
             Some(effect) => {
-                self.intent_committed(id, intent)?;
+                self.intent_committed(room, intent)?;
                 self.entered(room, epoch + 1, hash, effect, place)?;
             }
             None => self.rejoined(room, epoch + 1, hash)?,
@@ -322,7 +322,7 @@ impl Client {
         if effect.summary.external || !effect.joined.is_empty() {
             // Somebody came who knows no names. The room's name is told by whoever let them in, or by the first admin.
             room.profile_due = true;
-            room.state_due = if effect.summary.external {
+            room.state_due |= if effect.summary.external {
                 self.first_admin_besides(room.id, effect.committer)? == Some(me)
             } else {
                 effect.committer == me

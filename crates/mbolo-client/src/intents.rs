@@ -195,12 +195,16 @@ impl Client {
         Ok(())
     }
 
-    /// The commit of an intent was decided. Whether more is to do shows when the room is driven.
-    pub(crate) fn intent_committed(&mut self, room: RoomId, intent: i64) -> Result<(), Fault> {
+    /// The commit of an intent was decided. Whether more is to do shows when the room is driven; who is leaving does no
+    /// more.
+    pub(crate) fn intent_committed(&mut self, room: &Room, intent: i64) -> Result<(), Fault> {
+        if room.leaving {
+            return self.intent_done(room.id, intent);
+        }
         self.db
             .prepare_cached("UPDATE intents SET attempts = 0, due = 0 WHERE id = ?1")?
             .execute([intent])?;
-        self.chat_changed(room);
+        self.chat_changed(room.id);
         Ok(())
     }
 
@@ -681,9 +685,11 @@ impl Client {
         if room.leaving || !(room.profile_due || room.state_due) || self.is_adding(room.id)? {
             return Ok(());
         }
-        if room.state_due {
+        // Who does not know the name yet either owes it until then.
+        let knows_name = room.kind == ChatKind::Direct || !room.name.is_empty();
+        if room.state_due && knows_name {
             room.state_due = false;
-            if room.kind == ChatKind::Group && !room.name.is_empty() {
+            if room.kind == ChatKind::Group {
                 self.post_room_state(room)?;
             }
         }
