@@ -101,7 +101,9 @@ impl Client {
 
     /// The next change of the group, if any is wanted.
     fn change_next(&mut self, room: &mut Room) -> Result<(), Fault> {
-        if room.leaving {
+        // Whoever was let in learns the room's name before the one who knows it goes.
+        let owes_name = room.state_due && !room.name.is_empty();
+        if room.leaving && !owes_name && !self.is_adding(room.id)? {
             return self.drive_leaving(room);
         }
         if let Some((intent, body, due)) = self.next_intent(room.id)? {
@@ -682,7 +684,7 @@ impl Client {
 
     /// Tells the own name and the room's, where somebody does not know them yet.
     fn introduce(&mut self, room: &mut Room) -> Result<(), Fault> {
-        if room.leaving || !(room.profile_due || room.state_due) || self.is_adding(room.id)? {
+        if !(room.profile_due || room.state_due) || self.is_adding(room.id)? {
             return Ok(());
         }
         // Who does not know the name yet either owes it until then.

@@ -56,7 +56,7 @@ impl Client {
 
     /// Sends what may be sent now.
     pub(crate) fn flush_outbox(&mut self, room: &Room) -> Result<(), Fault> {
-        if !self.is_open() || !room.is_usable() || !room.created || room.leaving {
+        if !self.is_open() || !room.is_usable() || !room.created {
             return Ok(());
         }
         // New members get nothing from before they joined, so what is said now waits for them.

@@ -230,3 +230,33 @@ fn whoever_carries_out_a_wish_to_leave_can_speak_meanwhile() {
     assert!(!asked_anew, "a room in order is not entered anew");
     desk.assert_agreed(&[awa, ben], &room);
 }
+
+#[test]
+fn whoever_is_let_in_by_somebody_who_is_leaving_learns_the_name() {
+    let mut desk = Desk::new();
+    let (awa, ben, cleo) = (desk.person("awa"), desk.person("ben"), desk.person("cleo"));
+    let room = desk.create_group(awa, "Club", &["ben"]);
+    desk.pass(3_000);
+    // The cell is too busy to let Cleo in before Awa has said that she leaves.
+    desk.tamper = Some(no_key_packages_now);
+    desk.ask(awa, Request::AddMembers { room: room.clone(), handles: vec!["cleo".into()] }).unwrap();
+    desk.ask(awa, Request::LeaveGroup { room: room.clone() }).unwrap();
+    desk.tamper = None;
+    desk.pass(60_000);
+    assert_eq!(desk.chat(awa, &room).membership, Membership::Left);
+    for person in [ben, cleo] {
+        assert_eq!(desk.chat(person, &room).name, "Club");
+    }
+    desk.say(cleo, &room, "here");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(ben, &room).last().map(String::as_str), Some("here"));
+    desk.assert_agreed(&[ben, cleo], &room);
+}
+
+fn no_key_packages_now(_: usize, frame: &bytes::Bytes) -> Option<bytes::Bytes> {
+    use mbolo_proto::wire::{Error, ErrorCode, server_frame::Body as Answer};
+    let mut frame = mbolo_proto::decode_server_frame(frame.clone()).ok()?;
+    let Some(Answer::KeyPackages(_)) = frame.body else { return None };
+    frame.body = Some(Answer::Error(Error { code: ErrorCode::Busy.into(), ..Error::default() }));
+    Some(mbolo_proto::encode_frame(&frame))
+}
