@@ -302,6 +302,11 @@ impl Session {
         })
     }
 
+    /// The way to the cell, as it is now.
+    pub fn connection(&self) -> Connection {
+        self.handle.connection().borrow().clone()
+    }
+
     /// Every update from now on.
     pub async fn updates(&self) -> Updates {
         self.handle.updates().await

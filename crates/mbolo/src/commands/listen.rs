@@ -73,8 +73,13 @@ pub async fn run(args: Args) -> Result<(), Problem> {
         before: BTreeMap::new(),
         counted: 0,
         unmarked: BTreeMap::new(),
+        connection: Connection::Idle,
     };
-    let mut outcome = printer.catch_up().await;
+    // The way may have opened before anybody listened.
+    let mut outcome = printer.print(&Update::Connection { connection: session.connection() }).await;
+    if outcome.is_ok() {
+        outcome = printer.catch_up().await;
+    }
     // Without --timeout only a refusal of the cell ends the waiting.
     let patience = Patience::Until(deadline(args.timeout.unwrap_or(u64::MAX)));
     let gives_up = session.gives_up(patience);
@@ -120,6 +125,8 @@ struct Printer<'a> {
     counted: u64,
     /// Messages printed and not yet marked as read, by room.
     unmarked: BTreeMap<String, Unmarked>,
+    /// As it was told last.
+    connection: Connection,
 }
 
 /// Messages of a room that were printed and do not count as read yet.
@@ -220,6 +227,11 @@ impl Printer<'_> {
             Update::Account { .. } | Update::Connection { .. } => None,
         };
         if room.is_some_and(|room| !self.wants(room)) {
+            return Ok(());
+        }
+        if let Update::Connection { connection } = update
+            && std::mem::replace(&mut self.connection, connection.clone()) == *connection
+        {
             return Ok(());
         }
         let mut is_new = true;
