@@ -97,7 +97,6 @@ fn a_visitor_sees_the_day_of_july_2023_from_the_first_doubt_to_the_end() {
             })
             .await;
         };
-        reload_until("No. WhatsApp works.").await;
         reload_until("Yes. WhatsApp").await;
         page.shows("It is not you. Do not restart your router.").await;
         page.is_accessible().await;
