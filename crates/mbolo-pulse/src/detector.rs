@@ -248,11 +248,6 @@ impl Detector {
         self.places.service_index(service.as_str()).is_none_or(|index| self.age(index) < WEEK)
     }
 
-    /// The minute that is being counted, if the clock is set.
-    pub fn counting(&self) -> Option<Minute> {
-        self.counting
-    }
-
     /// The newest minute of which anything was pushed.
     pub(crate) fn newest(&self) -> Option<Minute> {
         self.ahead.keys().next_back().copied().or(self.counting)

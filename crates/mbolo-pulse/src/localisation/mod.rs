@@ -302,7 +302,8 @@ impl<'a> View<'a> {
         let begun = self.begun(place);
         let something = effect.worst() >= LEAST_WORLD && measured.strength() >= LEAST_STRENGTH
             || begun.is_some_and(|(_, strength)| strength >= 1.5 * LEAST_STRENGTH);
-        if if scope == Scope::World { !something } else { !bad } {
+        let shows_it = if scope == Scope::World { something } else { bad };
+        if !shows_it {
             return None;
         }
         let strength = measured.strength();

@@ -125,7 +125,6 @@ impl Clock {
         if !full && !goes_on && self.waits_in_order() < GOES_ON {
             return (Step::Wait, Vec::new());
         }
-
         let believed = self.now.is_some() || self.waits_in_order() >= GOES_ON;
         let keep = |row: &Count| near(row.minute) || believed && row.minute <= newest;
         let (mut rows, refused): (Vec<_>, Vec<_>) =
@@ -137,12 +136,9 @@ impl Clock {
         self.waiting = rows.split_off(taken);
         self.now = Some(now);
         self.ahead = Default::default();
-        self.in_minute = 0.0;
-        for (_, row) in &rows {
-            match row.minute.since(now) {
-                0 => self.in_minute += f64::from(u8::from(row.minute == now)),
-                early => self.ahead[(early - 1) as usize] += 1.0,
-            }
+        self.in_minute = rows.iter().filter(|(_, row)| row.minute == now).count() as f64;
+        for early in rows.iter().filter_map(|(_, row)| row.minute.since(now).checked_sub(1)) {
+            self.ahead[early as usize] += 1.0;
         }
         (Step::Leap(now, rows), refused.into_iter().map(|(line, _)| line).collect())
     }
