@@ -51,6 +51,8 @@ impl Queue {
 
     /// Adds the newest. It is kept in memory if it cannot be written; the error is for the log.
     pub fn push(&mut self, at_ms: i64, body: Vec<u8>) -> io::Result<()> {
+        // The time names the file: two rounds in one millisecond, or a clock that was set back, must not share it.
+        let at_ms = self.waiting.back().map_or(at_ms, |newest| at_ms.max(newest.at_ms + 1));
         let written = match &self.folder {
             Some(folder) => write(folder, at_ms, &body).map(Some),
             None => Ok(None),
@@ -154,6 +156,18 @@ mod tests {
         assert_eq!(queue.len(), 2);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         assert_eq!(bodies(&mut queue), [[2], [3]]);
+    }
+
+    #[test]
+    fn batches_of_one_millisecond_and_of_a_clock_set_back_are_all_kept_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut queue = Queue::open(Some(folder.path().into()), 10).unwrap();
+        for (at_ms, body) in [(5, 1), (5, 2), (3, 3)] {
+            queue.push(at_ms, vec![body]).unwrap();
+        }
+        drop(queue);
+        let mut queue = Queue::open(Some(folder.path().into()), 10).unwrap();
+        assert_eq!(bodies(&mut queue), [[1], [2], [3]]);
     }
 
     #[test]
