@@ -14,6 +14,7 @@
 
 mod journal;
 mod mark;
+mod reaper;
 
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 
 use self::mark::Mark;
+use self::reaper::Reaper;
 use crate::keys::{self, Region, meta};
 use crate::{Batch, Change, Engine, EngineError};
 
@@ -48,6 +50,7 @@ impl Default for FjallOptions {
 pub struct FjallEngine {
     db: Database,
     regions: [Keyspace; Region::ALL.len()],
+    reaper: Reaper,
     mark: Mark,
     marker: Marker,
     dir: PathBuf,
@@ -90,6 +93,7 @@ impl FjallEngine {
         let mut engine = Self {
             db,
             regions,
+            reaper: Reaper::start()?,
             mark,
             marker,
             dir: dir.to_owned(),
@@ -236,6 +240,7 @@ impl Engine for FjallEngine {
             return Err(EngineError::Unknown { what: error.to_string() });
         }
         self.commits = number;
+        self.reaper.look(&self.regions);
         // The batch is durable whatever becomes of the mark; but a mark that stays behind would go unnoticed.
         self.mark.raise(number).map_err(|error| {
             self.poisoned = true;
