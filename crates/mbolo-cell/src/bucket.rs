@@ -35,6 +35,15 @@ impl Bucket {
         self.used += ONE;
         Ok(())
     }
+
+    /// Takes one that is not there yet: says after how many milliseconds those who queued before have had theirs, at
+    /// `rate_per_s`.
+    pub fn queue(&mut self, now_ms: u64, rate_per_s: u32) -> u64 {
+        let back = now_ms.saturating_sub(self.at_ms).saturating_mul(rate_per_s.into());
+        self.used = self.used.saturating_sub(back).saturating_add(ONE);
+        self.at_ms = now_ms;
+        self.used / u64::from(rate_per_s.max(1))
+    }
 }
 
 const ONE: u64 = 1_000;
@@ -53,6 +62,15 @@ mod tests {
         assert_eq!(bucket.take(1_000_050, 10, 3), Err(50));
         assert_eq!(bucket.take(1_000_100, 10, 3), Ok(()));
         assert_eq!(bucket.take(1_000_100, 10, 3), Err(100));
+    }
+
+    #[test]
+    fn who_queues_waits_for_those_before_and_no_longer() {
+        let mut line = Bucket::new();
+        let waits: Vec<u64> = (0..5).map(|_| line.queue(1_000_000, 100)).collect();
+        assert_eq!(waits, [10, 20, 30, 40, 50]);
+        assert_eq!(line.queue(1_000_030, 100), 30);
+        assert_eq!(line.queue(2_000_000, 100), 10, "all of them have gone");
     }
 
     #[test]

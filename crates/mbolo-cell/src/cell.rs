@@ -41,6 +41,8 @@ pub struct Cell<E> {
     /// Sessions that end with this batch.
     pub(crate) ending: Vec<Slot>,
     pub(crate) admission: Bucket,
+    /// Those who were sent away by it.
+    pub(crate) shed_line: Bucket,
     pub(crate) allowances: Allowances,
     /// Rooms whose marks are pushed, and when.
     pub(crate) marks_due: BTreeSet<(u64, FeedIndex)>,
@@ -113,6 +115,7 @@ impl<E: Engine> Cell<E> {
             line: VecDeque::new(),
             ending: Vec::new(),
             admission: Bucket::new(),
+            shed_line: Bucket::new(),
             allowances: Allowances::default(),
             marks_due: BTreeSet::new(),
             login_deadlines: VecDeque::new(),

@@ -120,14 +120,19 @@ impl<E: Engine> Cell<E> {
         answer.map(Some)
     }
 
-    /// Sends a login away before it costs anything. Everybody gets another time to come back, from the nonce.
+    /// Sends a login away before it costs anything. Everybody gets another time to come back: when those who were sent
+    /// away before have come, or, if that is long, any time, from the nonce.
     fn shed(&mut self, slot: Slot, nonce: &[u8; 32]) {
         self.stats.logins_shed += 1;
-        let jitter = u32::from(u16::from_be_bytes([nonce[0], nonce[1]])) % RETRY_SPREAD_MS;
+        let turn_ms = self.shed_line.queue(self.now_ms, self.config.login_rate_per_s);
+        let after_ms = match u32::try_from(turn_ms) {
+            Ok(turn_ms) if turn_ms < RETRY_SPREAD_MS => turn_ms,
+            _ => u32::from(u16::from_be_bytes([nonce[0], nonce[1]])) % RETRY_SPREAD_MS,
+        };
         let going = wire::GoingAway {
             code: ErrorCode::Busy.into(),
             message: "many devices come back at once: try again a little later".into(),
-            retry_after_ms: RETRY_MIN_MS + jitter,
+            retry_after_ms: RETRY_MIN_MS + after_ms,
         };
         self.send(slot, 0, Body::GoingAway(going));
         self.close(slot);
@@ -295,7 +300,7 @@ pub(crate) fn parse_handle(text: &str) -> Result<Handle, Failure> {
 const MAX_ATTEMPTS: u8 = 4;
 
 /// A login that is shed comes back after this at the earliest …
-const RETRY_MIN_MS: u32 = 1_000;
+const RETRY_MIN_MS: u32 = 250;
 
-/// … and spread over this, so that those who return together do not return together again.
+/// … and at most this later: a flood of junk must not send everybody away for long.
 const RETRY_SPREAD_MS: u32 = 15_000;
