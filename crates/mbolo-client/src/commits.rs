@@ -448,10 +448,9 @@ impl Client {
             let account = AccountId(account);
             if present && accounts.binary_search(&account).is_err() && !invited.contains(&account) {
                 changed = true;
+                // Who was an admin to the end may have named the room before, and that is perhaps still on its way.
                 self.db
-                    .prepare_cached(
-                        "UPDATE members SET present = 0, admin = 0 WHERE room = ?1 AND account = ?2",
-                    )?
+                    .prepare_cached("UPDATE members SET present = 0 WHERE room = ?1 AND account = ?2")?
                     .execute((id.0, account.0))?;
             }
         }

@@ -332,7 +332,7 @@ impl Client {
         let nearest = room.name_version.saturating_add(MAX_NAME_VERSIONS_AHEAD);
         let follows =
             state.version <= MAX_NAME_VERSION && (room.name_version == 0 || state.version <= nearest);
-        if room.kind == ChatKind::Direct || !newer || !follows || !self.member(room.id, sender)?.admin {
+        if room.kind == ChatKind::Direct || !newer || !follows || !self.could_name(room.id, sender)? {
             return Ok(());
         }
         let name: String = names::cleaned(&state.name);
@@ -346,6 +346,14 @@ impl Client {
             self.insert_event(room, sender, RoomEvent::Renamed { name }, &cause, place)?;
         }
         Ok(())
+    }
+
+    /// Whether `account` is an admin, or was one when it went: what it said before is read by some only afterwards.
+    fn could_name(&self, room: RoomId, account: AccountId) -> Result<bool, Fault> {
+        Ok(self
+            .db
+            .prepare_cached("SELECT 1 FROM members WHERE room = ?1 AND account = ?2 AND admin = 1")?
+            .exists((room.0, account.0))?)
     }
 
     pub(crate) fn tell_name_everywhere(&mut self) -> Result<(), Fault> {

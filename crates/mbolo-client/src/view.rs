@@ -178,7 +178,7 @@ impl Client {
     pub(crate) fn member(&self, room: RoomId, account: AccountId) -> Result<Member, Fault> {
         let row: Option<(String, bool)> = self
             .db
-            .prepare_cached("SELECT name, admin FROM members WHERE room = ?1 AND account = ?2")?
+            .prepare_cached("SELECT name, admin AND present FROM members WHERE room = ?1 AND account = ?2")?
             .query_row((room.0, account.0), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let (told, admin) = row.unwrap_or_default();
