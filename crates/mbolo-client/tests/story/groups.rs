@@ -253,44 +253,6 @@ fn whoever_is_let_in_by_somebody_who_is_leaving_learns_the_name() {
     desk.assert_agreed(&[ben, cleo], &room);
 }
 
-#[test]
-fn who_comes_back_after_the_founder_left_learns_the_name() {
-    let mut desk = Desk::new();
-    let (awa, ben, cleo) = (desk.person("awa"), desk.person("ben"), desk.person("cleo"));
-    let room = desk.create_group(awa, "Club", &["ben"]);
-    desk.pass(3_000);
-    // Cleo is let in, and is gone before she has read the first word.
-    assert_eq!(cleo, CLEO);
-    desk.tamper = Some(nothing_said_reaches_cleo);
-    desk.ask(awa, Request::AddMembers { room: room.clone(), handles: vec!["cleo".into()] }).unwrap();
-    desk.pass(5_000);
-    assert_eq!(desk.chat(cleo, &room).name, "");
-    desk.go_offline(cleo);
-    desk.tamper = None;
-    desk.ask(awa, Request::LeaveGroup { room: room.clone() }).unwrap();
-    desk.pass(5_000);
-    assert_eq!(desk.chat(awa, &room).membership, Membership::Left);
-    desk.go_online(cleo);
-    desk.pass(60_000);
-    for person in [ben, cleo] {
-        assert_eq!(desk.chat(person, &room).name, "Club");
-    }
-    desk.assert_agreed(&[ben, cleo], &room);
-}
-
-const CLEO: usize = 2;
-
-/// Commits and Welcomes do.
-fn nothing_said_reaches_cleo(person: usize, frame: &bytes::Bytes) -> Option<bytes::Bytes> {
-    use mbolo_proto::wire::server_frame::Body as Answer;
-    let frame = mbolo_proto::decode_server_frame(frame.clone()).ok()?;
-    let Some(Answer::FeedPush(push)) = frame.body else { return None };
-    let of_entries = push.origin != mbolo_proto::Origin::COMMITS.0.as_slice();
-    let of_room =
-        matches!(mbolo_proto::FeedId::try_from(push.feed.as_ref()?), Ok(mbolo_proto::FeedId::Room(_)));
-    (person == CLEO && of_entries && of_room).then(bytes::Bytes::new)
-}
-
 fn no_key_packages_now(_: usize, frame: &bytes::Bytes) -> Option<bytes::Bytes> {
     use mbolo_proto::wire::{Error, ErrorCode, server_frame::Body as Answer};
     let mut frame = mbolo_proto::decode_server_frame(frame.clone()).ok()?;
