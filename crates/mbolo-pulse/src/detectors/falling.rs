@@ -221,7 +221,6 @@ impl Flow {
         }
         self.sources = Sources { usual: sources, ..Sources::default() };
         self.ring = Ring::default();
-        self.reference = None;
         self.distrusted = minute.plus(24 * 60);
         self.release();
         true
@@ -315,9 +314,11 @@ impl Flow {
         }
     }
 
-    /// An incident is over: what came after it is normal again.
+    /// An incident is over: what came after it is normal again. What was there before it is as old as the incident, and
+    /// must not be held as the reference of the next suspicion: life went on.
     pub fn release(&mut self) {
         self.held = None;
+        self.reference = None;
         self.fall.reset();
         self.slow_minutes = 0;
     }
@@ -380,6 +381,20 @@ mod tests {
             worst = worst.max(flow(spike.clone().take(end)).fall.alarm(true));
         }
         assert!(worst < 8.0, "{worst}");
+    }
+
+    #[test]
+    fn what_was_there_before_an_incident_is_not_missed_after_it() {
+        let mut flow = flow([100.0; 120]);
+        let after = |minute: u32| Minute(1120 + minute);
+        for minute in 0..60 {
+            flow.step(after(minute), Some(40.0), None, Mood { frozen: true, ..Mood::default() });
+        }
+        flow.release();
+        for minute in 60..90 {
+            flow.step(after(minute), Some(40.0), None, Mood { hold: true, ..Mood::default() });
+            assert!(flow.fall.alarm(true) < 1.0, "{minute}: {:?}", flow.fall);
+        }
     }
 
     #[test]

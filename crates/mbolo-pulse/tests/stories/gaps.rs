@@ -108,6 +108,30 @@ fn a_cell_whose_numbers_always_come_late_does_not_make_the_others_look_small() {
 }
 
 #[test]
+fn people_who_went_to_bed_during_an_outage_are_not_missed_after_it() {
+    let mut world = World::new(25);
+    world.services = vec!["mbolo"];
+    world.fine(700);
+    let begun = world.minute;
+    let sleepy = world.networks.iter().find(|network| network.cc == "FR").unwrap().asn;
+    let awake = move |minute: Minute, network: &Network| {
+        let hours = f64::from(minute.since(begun)) / 60.0;
+        if network.asn == sleepy { (1.0 - 0.7 * hours).max(0.3) } else { (1.0 - 0.4 * hours).max(0.6) }
+    };
+    let fails = |minute: Minute, _: &str, network: &Network| Weather {
+        connected: 0.4 * awake(minute, network),
+        failing: 0.6,
+        ..FINE
+    };
+    world.run(60, fails);
+    assert_eq!(world.confirmed_since(begun).last().map(|one| &one.scope), Some(&Scope::World));
+    let over = world.minute;
+    world.run(60, |minute, _, network| Weather { connected: awake(minute, network), ..FINE });
+    assert!(world.confirmed_since(over).is_empty(), "{}", world.told());
+    assert_eq!(world.detector.open().count(), 0, "{}", world.told());
+}
+
+#[test]
 fn people_who_moved_to_another_cell_or_network_are_not_cut_off() {
     let mut world = World::new(24);
     world.services = vec!["mbolo"];
