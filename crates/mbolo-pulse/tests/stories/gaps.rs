@@ -110,13 +110,16 @@ fn a_cell_whose_numbers_always_come_late_does_not_make_the_others_look_small() {
 #[test]
 fn a_provider_that_is_cut_while_a_cell_is_down_elsewhere_is_found() {
     let mut world = World::new(26);
-    world.services = vec!["mbolo"];
-    // All of Nigeria lives in cell a.
+    world.services = vec!["mbolo", "whatsapp"];
+    // All of Nigeria lives in cell a, and another service in no cell of ours.
     let homes = |rows: Vec<Count>| -> Vec<Count> {
         let home = |row: &Count| Count { cell: Some("a".into()), ..row.clone() };
         let (there, rest): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| row.cc == Country::new("NG").unwrap());
-        there.iter().map(home).chain(in_two_cells(rest)).collect()
+        let (ours, theirs) = rest.into_iter().partition(|row| row.service.as_str() == "mbolo");
+        let there =
+            there.iter().map(|row| if row.service.as_str() == "mbolo" { home(row) } else { row.clone() });
+        there.chain(in_two_cells(ours)).chain(theirs).collect()
     };
     let without_b = |rows: Vec<Count>| -> Vec<Count> {
         let fails = |row: Count| match row.signal {
@@ -129,7 +132,7 @@ fn a_provider_that_is_cut_while_a_cell_is_down_elsewhere_is_found() {
     world.run_through(700, |_, _, _| FINE, homes);
     world.run_through(4, |_, _, _| FINE, without_b);
     let begun = world.minute;
-    let asn = world.networks.iter().find(|network| network.cc == "NG").unwrap().asn;
+    let asn = world.networks.iter().filter(|network| network.cc == "NG").nth(1).unwrap().asn;
     let cut = |_: Minute, _: &str, network: &Network| {
         if network.asn == asn { Weather { connected: 0.03, ..FINE } } else { FINE }
     };
