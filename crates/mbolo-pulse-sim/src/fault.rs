@@ -40,11 +40,19 @@ pub enum Class {
     Flood,
     /// The news says that a service is down that works.
     Panic,
+    /// One of two faults at a time.
+    Together,
+    /// A service of others fails everywhere, and every agent says that it works.
+    Denied,
+    /// As many agents as can be outvoted say that a service is down that works.
+    Liars,
+    /// The clocks of a cell and of every third agent are an hour off.
+    WrongClock,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::OwnSlight,
         Self::OwnLarge,
         Self::OtherSlight,
@@ -59,13 +67,24 @@ impl Class {
         Self::Curfew,
         Self::Flood,
         Self::Panic,
+        Self::Together,
+        Self::Denied,
+        Self::Liars,
+        Self::WrongClock,
     ];
+    /// Those that come last, and not alone: with another one, or with somebody who misleads.
+    pub const TWISTED: [Self; 4] = [Self::Together, Self::Denied, Self::Liars, Self::WrongClock];
     /// The outages that the gate on global detection is about.
     pub const GLOBAL: [Self; 4] = [Self::OwnSlight, Self::OwnLarge, Self::OtherSlight, Self::OtherLarge];
 
     /// Something really fails, so that it should be confirmed.
     pub fn is_real(self) -> bool {
-        !matches!(self, Self::Flood | Self::Panic)
+        !matches!(self, Self::Flood | Self::Panic | Self::Liars | Self::WrongClock)
+    }
+
+    /// Nothing else is wrong at the same time.
+    pub fn comes_alone(self) -> bool {
+        !Self::TWISTED.contains(&self)
     }
 
     /// As in JSON.
@@ -85,6 +104,10 @@ impl Class {
             Self::Curfew => "curfew",
             Self::Flood => "flood",
             Self::Panic => "panic",
+            Self::Together => "together",
+            Self::Denied => "denied",
+            Self::Liars => "liars",
+            Self::WrongClock => "wrong_clock",
         }
     }
 }
@@ -135,6 +158,16 @@ pub(crate) enum What {
     },
     Panic {
         service: usize,
+    },
+    /// Agents say that a service is down, as many as can be outvoted; or all of them that it is not.
+    Lies {
+        service: usize,
+        down: bool,
+    },
+    /// A cell's gauges and heartbeats, and some agents' results, are told for another minute.
+    Clock {
+        cell: usize,
+        ahead: i32,
     },
 }
 
@@ -191,7 +224,7 @@ impl Fault {
                 })
             }
             What::Cell { cell } => one(OWN, IncidentKind::Service, Scope::Cell { cell: CELLS[*cell].into() }),
-            What::Flood { .. } | What::Panic { .. } => None,
+            What::Flood { .. } | What::Panic { .. } | What::Lies { .. } | What::Clock { .. } => None,
         }
     }
 
@@ -226,6 +259,11 @@ impl Fault {
                 )
             }
             What::Panic { service } => format!("the news says that {} is down", name(*service)),
+            What::Lies { service, down: true } => {
+                format!("almost half of the agents lie that {} is down", name(*service))
+            }
+            What::Lies { service, down: false } => format!("all agents lie that {} works", name(*service)),
+            What::Clock { cell, ahead } => format!("the clock of cell {} is {ahead} min ahead", CELLS[*cell]),
         }
     }
 }

@@ -41,11 +41,15 @@ pub enum Case {
     Flood,
     /// While people report because of the news.
     Panic,
+    /// While agents lie.
+    Liars,
+    /// While clocks are wrong.
+    WrongClock,
 }
 
 impl Case {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Noise,
         Self::Growth,
         Self::Decline,
@@ -57,11 +61,22 @@ impl Case {
         Self::Aftermath,
         Self::Flood,
         Self::Panic,
+        Self::Liars,
+        Self::WrongClock,
     ];
 
     /// In which part of a run it can happen.
     pub fn comes_with_faults(self) -> bool {
-        matches!(self, Self::Echo | Self::Misplaced | Self::Aftermath | Self::Flood | Self::Panic)
+        matches!(
+            self,
+            Self::Echo
+                | Self::Misplaced
+                | Self::Aftermath
+                | Self::Flood
+                | Self::Panic
+                | Self::Liars
+                | Self::WrongClock
+        )
     }
 
     /// As in JSON.
@@ -78,6 +93,8 @@ impl Case {
             Self::Aftermath => "aftermath",
             Self::Flood => "flood",
             Self::Panic => "panic",
+            Self::Liars => "liars",
+            Self::WrongClock => "wrong_clock",
         }
     }
 }
@@ -238,7 +255,9 @@ impl<'a> Judge<'a> {
     fn confirmed(&mut self, now: Minute, incident: &Incident) -> Option<usize> {
         let near = |fault: &Fault| fault.from < now && now <= fault.until.plus(GRACE);
         let fits = |at: &usize| near(&self.schedule.faults[*at]) && self.concerns(*at, incident);
-        let Some(fault) = (0..self.truths.len()).find(fits) else {
+        // Of two faults at a time it means the one that it names.
+        let named = (0..self.truths.len()).filter(fits).find(|at| self.names(*at, incident));
+        let Some(fault) = named.or_else(|| (0..self.truths.len()).find(fits)) else {
             self.false_alarm(now, incident);
             return None;
         };
@@ -248,6 +267,10 @@ impl<'a> Judge<'a> {
         self.outcomes[fault].minutes = Some(now.since(self.schedule.faults[fault].from));
         self.due.push((now.plus(LATER), fault));
         Some(fault)
+    }
+
+    fn names(&self, fault: usize, incident: &Incident) -> bool {
+        self.truths[fault].as_ref().is_some_and(|truth| truth.scope == incident.scope)
     }
 
     fn concerns(&self, fault: usize, incident: &Incident) -> bool {
@@ -296,7 +319,19 @@ impl<'a> Judge<'a> {
     fn said(&self, fault: usize) -> impl Iterator<Item = &Incident> {
         let from = self.schedule.faults[fault].from;
         let open = self.open.values().filter(move |(_, at)| *at > from).map(|(incident, _)| incident);
-        open.filter(move |incident| self.concerns(fault, incident))
+        open.filter(move |incident| self.concerns(fault, incident) && !self.names_another(fault, incident))
+    }
+
+    /// Whether it names a fault that is on at the same time.
+    fn names_another(&self, fault: usize, incident: &Incident) -> bool {
+        let of = &self.schedule.faults[fault];
+        let meanwhile = |other: &Fault| other.from < of.until && of.from < other.until;
+        !self.names(fault, incident)
+            && (0..self.truths.len()).any(|other| {
+                meanwhile(&self.schedule.faults[other])
+                    && self.names(other, incident)
+                    && self.concerns(other, incident)
+            })
     }
 
     fn said_of(&self, fault: usize) -> String {
@@ -319,8 +354,12 @@ impl<'a> Judge<'a> {
             .rfind(|(_, fault)| fault.from < now && now <= fault.until.plus(AFTERMATH));
         if let Some((at, fault)) = recent.filter(|(_, fault)| fault.class != Class::Curfew) {
             return match &self.truths[at] {
-                None if fault.class == Class::Flood => Case::Flood,
-                None => Case::Panic,
+                None => match fault.class {
+                    Class::Flood => Case::Flood,
+                    Class::Liars => Case::Liars,
+                    Class::WrongClock => Case::WrongClock,
+                    _ => Case::Panic,
+                },
                 Some(_) if self.concerns(at, incident) => Case::Aftermath,
                 Some(truth) if incident.services.iter().any(|service| truth.services.contains(service)) => {
                     Case::Misplaced

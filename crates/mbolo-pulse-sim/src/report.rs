@@ -31,7 +31,7 @@ pub struct Table {
     pub classes: Vec<ClassResult>,
     /// All outages of the world, from 3 to 90 %.
     pub global: Figures,
-    /// Everything that really fails.
+    /// Everything that really fails, one at a time.
     pub all: Figures,
     /// By case of stress.
     pub false_alarms: Vec<FalseAlarms>,
@@ -101,6 +101,8 @@ const GLOBAL_P90: u32 = 4;
 /// The same for shutdowns of a country of Gabon's size.
 const SHUTDOWN_P90: u32 = 5;
 const RIGHT_AFTER_5: f64 = 0.95;
+/// The share that is found where two things happen at a time, or agents lie.
+const LEAST_FOUND: f64 = 0.9;
 /// The gates are promises from this many users on.
 const GATES_FROM_USERS: u64 = 200_000;
 
@@ -140,10 +142,10 @@ impl FalseAlarms {
         f64::from(self.confirmed) * 28.0 / self.days
     }
 
-    /// One in 28 days is allowed, and none where people only talk.
+    /// One in 28 days is allowed, and none where somebody only says so.
     fn allowed(&self) -> u32 {
         match self.case {
-            Case::Echo | Case::Flood | Case::Panic => 0,
+            Case::Echo | Case::Flood | Case::Panic | Case::Liars | Case::WrongClock => 0,
             _ => (self.days / 28.0).ceil() as u32,
         }
     }
@@ -174,7 +176,7 @@ impl Table {
             rows,
             classes: classes.map(|class| ClassResult { class, figures: of(&|one| one == class) }).collect(),
             global: of(&|class| Class::GLOBAL.contains(&class)),
-            all: of(&|class| class.is_real()),
+            all: of(&|class| class.is_real() && class.comes_alone()),
             false_alarms: false_alarms.collect(),
             findings,
         }
@@ -215,6 +217,14 @@ impl Table {
             format!("{:.1} %", right * 100.0),
             right >= RIGHT_AFTER_5,
         ));
+        for class in [Class::Together, Class::Denied] {
+            let Some(figures) = self.class(class) else { continue };
+            gates.push(gate(
+                format!("nine of ten found: {class}"),
+                format!("{} of {}", figures.found, figures.events),
+                figures.recall() >= LEAST_FOUND,
+            ));
+        }
         for one in &self.false_alarms {
             let promise = match one.allowed() {
                 0 => format!("nothing false confirmed: {}", one.case),

@@ -61,6 +61,8 @@ struct Agent {
     network: usize,
     /// Its own network is bad until then, and it does not know.
     bad_until: Minute,
+    /// It is one of those that lie that a service is down.
+    lies: bool,
 }
 
 /// What the faults that are on do to each network, as shares.
@@ -76,6 +78,11 @@ struct Effects {
     reports: Vec<f64>,
     /// Reports of bots, per minute, by service and network.
     bots: Vec<(usize, f64)>,
+    /// What agents lie about a service: that it is down, or that it is not.
+    lies: [Option<bool>; SERVICES.len()],
+    /// Minutes by which clocks are ahead: cells', and every third agent's.
+    cell_clock: [i32; CELLS.len()],
+    agent_clock: i32,
 }
 
 /// What a network does in this minute.
@@ -133,6 +140,9 @@ impl<'a> World<'a> {
                 attempts: [1.0; SERVICES.len()],
                 reports: vec![0.0; size],
                 bots: Vec::new(),
+                lies: [None; SERVICES.len()],
+                cell_clock: [0; CELLS.len()],
+                agent_clock: 0,
             },
             late: vec![[(0, 0); CELLS.len()]; size],
             reports: vec![0; size],
@@ -222,7 +232,8 @@ impl<'a> World<'a> {
             if self.effects.cell_failing[*cell] < 1.0 {
                 let heard = self.random.poisson(f64::from(live) / HEARTBEAT_PERIOD_MINUTES);
                 for (signal, n) in [(Signal::Gauge, live), (Signal::Heartbeat, heard)] {
-                    let mut row = self.row(minute, OWN, number, signal);
+                    let told_for = by_clock(minute, self.effects.cell_clock[*cell]);
+                    let mut row = self.row(told_for, OWN, number, signal);
                     row.cell = Some(self.cell_names[*cell].clone());
                     row.n = n;
                     rows.push(row);
@@ -348,20 +359,29 @@ impl<'a> World<'a> {
                 self.agents[agent].bad_until = minute.plus(self.random.poisson(lasts));
             }
             let bad = if minute < self.agents[agent].bad_until { bad_share } else { PROBE_FAILURES };
+            let lies_down = self.agents[agent].lies;
+            let told = |effects: &Effects, service: usize, measured: u32| match effects.lies[service] {
+                Some(true) if lies_down => PROBE_ATTEMPTS,
+                Some(false) => 0,
+                _ => measured,
+            };
+            let told_for = if agent % 3 == 0 { by_clock(minute, self.effects.agent_clock) } else { minute };
             for service in OTHERS {
                 let failing = self.effects.failing(service, network, self.places);
-                let mut row = self.row(minute, service, network, Signal::Probe);
+                let mut row = self.row(told_for, service, network, Signal::Probe);
                 row.attempts = PROBE_ATTEMPTS;
-                row.failures = self.random.binomial(PROBE_ATTEMPTS, 1.0 - (1.0 - bad) * (1.0 - failing));
+                let failures = self.random.binomial(PROBE_ATTEMPTS, 1.0 - (1.0 - bad) * (1.0 - failing));
+                row.failures = told(&self.effects, service, failures);
                 rows.push(row);
             }
             let failing = self.effects.failing(OWN, network, self.places);
             for cell in 0..CELLS.len() {
                 let failing = 1.0 - (1.0 - failing) * (1.0 - self.effects.cell_failing[cell]) * (1.0 - bad);
-                let mut row = self.row(minute, OWN, network, Signal::Probe);
+                let mut row = self.row(told_for, OWN, network, Signal::Probe);
                 row.cell = Some(self.cell_names[cell].clone());
                 row.attempts = PROBE_ATTEMPTS;
-                row.failures = self.random.binomial(PROBE_ATTEMPTS, failing);
+                let failures = self.random.binomial(PROBE_ATTEMPTS, failing);
+                row.failures = told(&self.effects, OWN, failures);
                 rows.push(row);
             }
         }
@@ -402,6 +422,9 @@ impl Effects {
             self.attempts = [1.0; SERVICES.len()];
             self.reports.fill(0.0);
             self.bots.clear();
+            self.lies = [None; SERVICES.len()];
+            self.cell_clock = [0; CELLS.len()];
+            self.agent_clock = 0;
             self.calm = true;
         }
         // Faults begin in order, and the longest lasts a night.
@@ -464,6 +487,11 @@ impl Effects {
                     self.reports[service * count + network] += PANIC_REPORTS * reporting;
                 }
             }
+            What::Lies { service, down } => self.lies[*service] = Some(*down),
+            What::Clock { cell, ahead } => {
+                self.cell_clock[*cell] = *ahead;
+                self.agent_clock = *ahead;
+            }
         }
     }
 
@@ -482,6 +510,10 @@ impl Effects {
             self.reports[other * count + network] += reports * echo * relative;
         }
     }
+}
+
+fn by_clock(minute: Minute, ahead: i32) -> Minute {
+    Minute(minute.0.saturating_add_signed(ahead))
 }
 
 fn sockets_share(social: f64) -> f64 {
@@ -526,7 +558,19 @@ fn agents(places: &Places, random: &mut Random) -> Vec<Agent> {
     }
     chosen.sort_unstable();
     chosen.dedup();
-    chosen.into_iter().map(|network| Agent { network, bad_until: Minute(0) }).collect()
+    let mut agents: Vec<Agent> =
+        chosen.into_iter().map(|network| Agent { network, bad_until: Minute(0), lies: false }).collect();
+    // As many liars as can be outvoted: one that is alone in its country, half of those that are not, and fewer than
+    // half of all.
+    let mut may_lie = agents.len().saturating_sub(1) / 2;
+    for of_place in agents
+        .chunk_by_mut(|one, next| places.networks[one.network].place == places.networks[next.network].place)
+    {
+        let liars = (of_place.len() / 2).max(1).min(may_lie);
+        may_lie -= liars;
+        of_place[..liars].iter_mut().for_each(|agent| agent.lies = true);
+    }
+    agents
 }
 
 #[cfg(test)]
@@ -655,6 +699,33 @@ mod tests {
             live((FAULT_AT + 10, FAULT_AT + 20)) / live((FAULT_AT - 10, FAULT_AT))
         };
         assert!(ratio(true) < 0.1 && ratio(false) > 0.7, "{} {}", ratio(true), ratio(false));
+    }
+
+    #[test]
+    fn agents_that_lie_are_fewer_than_half_and_lie_of_one_service() {
+        let rows = lived(
+            200_000,
+            Some(What::Lies { service: 1, down: true }),
+            FAULT_AT + 60,
+            NoiseFamily::LogNormal,
+        );
+        let failed = |service: &'static str, when| {
+            let of = move |row: &Count| row.service.as_str() == service && row.signal == Signal::Probe;
+            sum(&rows, when, of, |row| row.failures) / sum(&rows, when, of, |row| row.attempts)
+        };
+        let (before, during) = ((0, FAULT_AT), (FAULT_AT, FAULT_AT + 60));
+        assert!((0.25..0.5).contains(&failed("whatsapp", during)), "{}", failed("whatsapp", during));
+        assert!(failed("whatsapp", before) < 0.1 && failed("instagram", during) < 0.1);
+    }
+
+    #[test]
+    fn a_wrong_clock_tells_of_another_hour() {
+        let what = What::Clock { cell: 0, ahead: -60 };
+        let rows = lived(200_000, Some(what), FAULT_AT + 60, NoiseFamily::LogNormal);
+        let of = |row: &Count| row.signal == Signal::Gauge && row.cell.as_deref() == Some(CELLS[0]);
+        let told = |when| sum(&rows, when, of, |_| 1);
+        assert_eq!(told((FAULT_AT, FAULT_AT + 60)), 0.0);
+        assert_eq!(told((FAULT_AT - 60, FAULT_AT)), 2.0 * told((0, 60)));
     }
 
     #[test]

@@ -245,6 +245,7 @@ impl Sum {
             sum.now += other.now;
             sum.reference += other.reference;
             sum.missing += other.missing;
+            sum.forgotten += other.forgotten;
         }
         self.agents.down += other.agents.down;
         self.agents.well += other.agents.well;

@@ -135,8 +135,9 @@ pub(crate) struct Flow {
     sources: Sources,
     /// Minutes in which the number was not known, until now.
     unknown: u32,
-    /// Until then the season is that of other sources.
+    /// Until then the season is that of other sources, with which it was so much.
     distrusted: Minute,
+    forgotten: f64,
 }
 
 /// How many cells told a number lately.
@@ -167,6 +168,9 @@ impl Flow {
             return;
         };
         self.unknown = 0;
+        if minute >= self.distrusted {
+            self.forgotten = 0.0;
+        }
         let mature = mood.mature && minute >= self.distrusted;
         let seasonal = if mature { self.season.at(minute, 0.0) } else { None };
         self.refresh_hold(minute, mood.hold || self.fall.score() >= 2.0, mood.frozen, seasonal);
@@ -221,8 +225,8 @@ impl Flow {
         }
         self.sources = Sources { usual: sources, ..Sources::default() };
         self.ring = Ring::default();
-        self.reference = None;
         self.distrusted = minute.plus(24 * 60);
+        self.forgotten = self.forgotten.max(self.reference.unwrap_or(0.0));
         self.release();
         true
     }
@@ -254,7 +258,9 @@ impl Flow {
         }
         self.unknown = 0;
         self.fall.step(minute, sum.now, sum.reference, mood.frozen);
-        if sum.missing > 0.1 * (sum.reference + sum.missing) {
+        // Nor is it what it used to be at this hour, if parts of it are told by fewer cells than then.
+        let other = sum.missing + sum.forgotten;
+        if other > 0.1 * (sum.reference + other) {
             return;
         }
         if mood.mature
@@ -305,6 +311,7 @@ impl Flow {
 
     /// Adds this minute to a wider node's. What is new here counts there: it may have come from next door.
     pub fn add_to(&self, sum: &mut FlowSum) {
+        sum.forgotten += self.forgotten;
         match (self.now, self.reference) {
             (Some(now), reference) => {
                 sum.now += now;
@@ -315,9 +322,11 @@ impl Flow {
         }
     }
 
-    /// An incident is over: what came after it is normal again.
+    /// An incident is over: what came after it is normal again. What was there before it is as old as the incident, and
+    /// must not be held as the reference of the next suspicion: life went on.
     pub fn release(&mut self) {
         self.held = None;
+        self.reference = None;
         self.fall.reset();
         self.slow_minutes = 0;
     }
@@ -341,6 +350,8 @@ pub(crate) struct FlowSum {
     pub reference: f64,
     /// The last references of networks that are not known now.
     pub missing: f64,
+    /// The same of networks that some cell does not tell of any more.
+    pub forgotten: f64,
 }
 
 impl Held {
@@ -380,6 +391,34 @@ mod tests {
             worst = worst.max(flow(spike.clone().take(end)).fall.alarm(true));
         }
         assert!(worst < 8.0, "{worst}");
+    }
+
+    #[test]
+    fn what_was_there_before_an_incident_is_not_missed_after_it() {
+        let mut flow = flow([100.0; 120]);
+        let after = |minute: u32| Minute(1120 + minute);
+        for minute in 0..60 {
+            flow.step(after(minute), Some(40.0), None, Mood { frozen: true, ..Mood::default() });
+        }
+        flow.release();
+        for minute in 60..90 {
+            flow.step(after(minute), Some(40.0), None, Mood { hold: true, ..Mood::default() });
+            assert!(flow.fall.alarm(true) < 1.0, "{minute}: {:?}", flow.fall);
+        }
+    }
+
+    #[test]
+    fn a_sum_is_not_compared_with_the_season_of_cells_that_do_not_tell_any_more() {
+        let mood = Mood { mature: true, ..Mood::default() };
+        let (mut part, mut whole) = (Flow::default(), Flow::default());
+        for minute in (0..9 * 1440).map(Minute) {
+            let (now, sources) = if minute.0 < 8 * 1440 { (1000.0, 2) } else { (150.0, 1) };
+            part.step(minute, Some(now), Some(sources), mood);
+            let mut sum = FlowSum::default();
+            part.add_to(&mut sum);
+            whole.step_sum(minute, sum, mood);
+            assert!(whole.fall.best().score < 1.0, "{minute:?}: {:?}", whole.fall);
+        }
     }
 
     #[test]

@@ -213,6 +213,7 @@ impl Node {
 
     /// An incident here is over: suspicions are forgotten, what is usual stays.
     pub fn release(&mut self) {
+        self.hold = false;
         for flow in self.flows.iter_mut().flatten() {
             flow.release();
         }

@@ -313,7 +313,9 @@ impl Open {
         let nested =
             mine.contains(found) || found.contains(mine) || mine.level() == crate::model::Level::Cell;
         let shared = self.services.iter().any(|service| verdict.services.contains(service));
-        let besides = mine.level() == crate::model::Level::Cell && fault.besides_cell;
+        // Nor does a cell of ours explain what another service shows.
+        let besides = mine.level() == crate::model::Level::Cell
+            && (fault.besides_cell || !self.services.contains(&fault.service));
         if !nested || besides {
             return false;
         }

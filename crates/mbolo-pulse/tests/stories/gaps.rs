@@ -108,6 +108,67 @@ fn a_cell_whose_numbers_always_come_late_does_not_make_the_others_look_small() {
 }
 
 #[test]
+fn a_provider_that_is_cut_while_a_cell_is_down_elsewhere_is_found() {
+    let mut world = World::new(26);
+    world.services = vec!["mbolo", "whatsapp"];
+    // All of Nigeria lives in cell a, and another service in no cell of ours.
+    let homes = |rows: Vec<Count>| -> Vec<Count> {
+        let home = |row: &Count| Count { cell: Some("a".into()), ..row.clone() };
+        let (there, rest): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.cc == Country::new("NG").unwrap());
+        let (ours, theirs) = rest.into_iter().partition(|row| row.service.as_str() == "mbolo");
+        let there =
+            there.iter().map(|row| if row.service.as_str() == "mbolo" { home(row) } else { row.clone() });
+        there.chain(in_two_cells(ours)).chain(theirs).collect()
+    };
+    let without_b = |rows: Vec<Count>| -> Vec<Count> {
+        let fails = |row: Count| match row.signal {
+            Signal::Beacon if is_of(&row, "b") => Some(Count { failures: row.attempts, ..row }),
+            Signal::Gauge if is_of(&row, "b") => None,
+            _ => Some(row),
+        };
+        homes(rows).into_iter().filter_map(fails).collect()
+    };
+    world.run_through(700, |_, _, _| FINE, homes);
+    world.run_through(4, |_, _, _| FINE, without_b);
+    let begun = world.minute;
+    let asn = world.networks.iter().filter(|network| network.cc == "NG").nth(1).unwrap().asn;
+    let cut = |_: Minute, _: &str, network: &Network| {
+        if network.asn == asn { Weather { connected: 0.03, ..FINE } } else { FINE }
+    };
+    world.run_through(30, cut, without_b);
+    let found = Scope::Asn { cc: Country::new("NG").unwrap(), asn: Asn(asn) };
+    let confirmed = world.confirmed_since(begun);
+    let found = confirmed.iter().find(|one| one.scope == found);
+    let found = found.unwrap_or_else(|| panic!("{}", world.told()));
+    assert!(found.confirmed_at.unwrap().since(begun) <= 6, "{}", world.told());
+}
+
+#[test]
+fn people_who_went_to_bed_during_an_outage_are_not_missed_after_it() {
+    let mut world = World::new(25);
+    world.services = vec!["mbolo"];
+    world.fine(700);
+    let begun = world.minute;
+    let sleepy = world.networks.iter().find(|network| network.cc == "FR").unwrap().asn;
+    let awake = move |minute: Minute, network: &Network| {
+        let hours = f64::from(minute.since(begun)) / 60.0;
+        if network.asn == sleepy { (1.0 - 0.7 * hours).max(0.3) } else { (1.0 - 0.4 * hours).max(0.6) }
+    };
+    let fails = |minute: Minute, _: &str, network: &Network| Weather {
+        connected: 0.4 * awake(minute, network),
+        failing: 0.6,
+        ..FINE
+    };
+    world.run(60, fails);
+    assert_eq!(world.confirmed_since(begun).last().map(|one| &one.scope), Some(&Scope::World));
+    let over = world.minute;
+    world.run(60, |minute, _, network| Weather { connected: awake(minute, network), ..FINE });
+    assert!(world.confirmed_since(over).is_empty(), "{}", world.told());
+    assert_eq!(world.detector.open().count(), 0, "{}", world.told());
+}
+
+#[test]
 fn people_who_moved_to_another_cell_or_network_are_not_cut_off() {
     let mut world = World::new(24);
     world.services = vec!["mbolo"];
@@ -190,7 +251,7 @@ fn a_country_that_is_cut_off_while_a_cell_is_down_is_told_apart_from_it() {
             .for_each(|row| (row.n, row.failures) = (0, row.attempts));
         rows
     };
-    world.run_through(15, |_, _, _| FINE, without_b);
+    world.run_through(4, |_, _, _| FINE, without_b);
     let start = world.minute;
     world.run_through(60, cut("NG"), without_b);
     let confirmed = world.confirmed_since(start);
