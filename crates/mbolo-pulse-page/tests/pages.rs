@@ -360,6 +360,29 @@ fn a_report_is_one_tap_without_scripts() {
 }
 
 #[test]
+fn one_dead_target_is_seen_among_others_and_few_networks_are_said_to_be_few() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let context = context(&board, &nowhere);
+    let text = text_of(&service(&context, &whatsapp()).expect("a page"));
+    let dead = "wss://web.whatsapp.com/ws/chat needed Down fails at: live connection down for 4 of 5 networks";
+    assert!(text.contains("1 of 4 targets is down") && text.contains(dead), "{text}");
+    assert!(text.contains("down for 0 of 2 networks measured from 2 networks, fewer than 5"), "{text}");
+    assert!(text.contains("dns://whatsapp.net needed No data not measured"), "{text}");
+    let outage = text_of(&incident(&context, &board.incidents[0].incident.id).expect("a page"));
+    assert!(outage.contains("What agents could not reach, when most networks said so Target"), "{outage}");
+    assert!(outage.contains(dead), "{outage}");
+    let mut local = board.clone();
+    let target = &mut local.services[1].targets[0];
+    (target.health, target.networks_down) = (Health::Degraded, 2);
+    target.down_in = vec![Scope::Country { cc: mbolo_pulse::Country::new("GA").expect("two letters") }];
+    let page = service(&PageContext { board: &local, ..context.clone() }, &whatsapp()).expect("a page");
+    assert!(text_of(&page).contains("Partly down fails at: live connection Gabon down for 2 of 5 networks"));
+    let stale = PageContext { now: NOW + 3_600, ..context };
+    let page = text_of(&service(&stale, &whatsapp()).expect("a page"));
+    assert!(page.contains("https://web.whatsapp.com No data down for 0 of 5 networks"), "{page}");
+}
+
+#[test]
 fn the_worst_day_fits_into_a_hundred_kilobytes() {
     let (board, visitor) = (sample::worst_board(NOW), sample::visitor_in_gabon());
     let mut comments = sample::comments(NOW);
@@ -391,6 +414,8 @@ fn hostile_text_stays_text() {
     board.services[1].probes[0].target = attack.to_owned();
     board.services[1].probes[0].vantage = attack.to_owned();
     board.services[1].probes[0].failed_phase = Some(attack.to_owned());
+    board.services[1].targets[0].target = attack.to_owned();
+    board.services[1].targets[0].failed_phase = Some(attack.to_owned());
     board.incidents[0].incident.id = IncidentId(attack.to_owned());
     board.incidents[0].updates[2].text = Some(attack.to_owned());
     board.incidents[0].cause =

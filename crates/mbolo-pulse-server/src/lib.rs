@@ -27,6 +27,7 @@ mod serve;
 mod shared;
 mod slices;
 mod store;
+mod targets;
 mod voices;
 mod work;
 

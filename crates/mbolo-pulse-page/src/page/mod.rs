@@ -6,6 +6,7 @@ mod incident;
 mod more;
 mod service;
 mod subscription;
+mod targets;
 
 use data_encoding::BASE64;
 use maud::{DOCTYPE, Markup, html};

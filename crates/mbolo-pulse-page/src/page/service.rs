@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mbolo_pulse::board::{DayBoard, Health, IncidentBoard, PlaceBoard, ServiceBoard};
 use mbolo_pulse::model::{IncidentState, Scope, ServiceId};
 
-use super::{Frame, document, form_fields};
+use super::{Frame, document, form_fields, targets};
 use crate::address;
 use crate::chart;
 use crate::context::{Comment, Notice, PageContext};
@@ -283,6 +283,8 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
     let mut probes: Vec<_> = service.probes.iter().collect();
     probes.sort_by_key(|probe| probe.ok);
     let failed = service.probes.iter().filter(|probe| !probe.ok).count();
+    let down = service.targets.iter().filter(|target| target.is_down()).count();
+    let numbers = [("down", (down as f64).into()), ("all", (service.targets.len() as f64).into())];
     html! {
         section class="card" aria-labelledby="h-measured" {
             h2 id="h-measured" { (texts.get("measured-title")) }
@@ -298,6 +300,9 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
                         @else { (texts.get("measured-machines-none")) }
                     }
                 }
+            }
+            @if !service.targets.is_empty() {
+                (targets::table(texts, &service.targets, &texts.with("targets-caption", &numbers), context.is_stale()))
             }
             @if probes.is_empty() {
                 p class="hint" { (texts.get("probes-none")) }

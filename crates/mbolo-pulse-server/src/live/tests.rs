@@ -1,9 +1,14 @@
+use mbolo_pulse::board::ProbeRow;
+use mbolo_pulse::{Asn, Country, Signal};
+
 use super::*;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::demo::staged_past;
+use crate::edge::Place;
 use crate::shared::for_tests;
 use crate::store::Store;
+use crate::targets::round;
 
 fn shared(directory: &std::path::Path, clock: &Clock) -> Arc<Shared> {
     let config = Config { data: directory.to_owned(), replay_days: 10, ..Config::default() };
@@ -12,6 +17,27 @@ fn shared(directory: &std::path::Path, clock: &Clock) -> Arc<Shared> {
 
 fn at(minute: Minute) -> i64 {
     (minute.unix() + 20) * 1_000
+}
+
+/// Something that was counted of WhatsApp, from nowhere in particular.
+fn count(minute: Minute, signal: Signal) -> Count {
+    Count {
+        minute,
+        service: ServiceId::new("whatsapp").unwrap(),
+        cc: Country::UNKNOWN,
+        asn: Asn(0),
+        signal,
+        problem: None,
+        cell: None,
+        n: 1,
+        weight: None,
+        attempts: 0,
+        failures: 0,
+    }
+}
+
+fn probe(minute: Minute) -> Count {
+    Count { attempts: 4, ..count(minute, Signal::Probe) }
 }
 
 #[test]
@@ -76,6 +102,62 @@ fn an_open_incident_shows_how_much_fails_now_and_not_when_it_was_found() {
 }
 
 #[test]
+fn a_needed_target_that_dies_among_others_is_an_incident_and_stays_with_it_as_evidence() {
+    const DEAD: &str = "tcp://e1-e16.whatsapp.net:443,5222";
+    let directory = tempfile::tempdir().unwrap();
+    let mut minute = Minute(28_000_000);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory.path(), &clock);
+    let whatsapp = ServiceId::new("whatsapp").unwrap();
+    let service = shared.config.service("whatsapp").unwrap().clone();
+    let mut live = Live::start(shared.clone()).unwrap();
+    let networks = [("GA", 1), ("FR", 2), ("KE", 3), ("DE", 4), ("BR", 5)];
+    let mut round_of = |is_dead: bool| {
+        for (cc, asn) in networks {
+            let place = Place { cc: Country::new(cc).unwrap(), asn: Asn(asn) };
+            let results =
+                [(DEAD, !is_dead), ("https://web.whatsapp.com/", true), ("https://v.whatsapp.net", true)];
+            let (attempts, failures) = round(&service, results.into_iter()).unwrap();
+            let count = Count { cc: place.cc, asn: place.asn, attempts, failures, ..probe(minute) };
+            shared.store.add_and_wait(vec![count]).unwrap();
+            for (target, ok) in results {
+                let row = ProbeRow {
+                    target: target.to_owned(),
+                    vantage: format!("{cc} AS{asn}"),
+                    at: minute.unix(),
+                    ok,
+                    failed_phase: None,
+                    took_ms: None,
+                };
+                shared.note_probe(&whatsapp, cc, place, row);
+            }
+        }
+        minute = minute.plus(1);
+        clock.set_ms(at(minute));
+        live.turn();
+        live.incidents.clone()
+    };
+    assert!((0..30).all(|_| round_of(false).is_empty()));
+    let after = (1..=10).find(|_| {
+        let found = round_of(true);
+        found.values().any(|one| one.incident.state == IncidentState::Confirmed && !one.targets.is_empty())
+    });
+    assert!(after.is_some_and(|minutes| minutes <= 5), "{after:?}");
+    for _ in 0..60 {
+        round_of(false);
+    }
+    let found = round_of(false);
+    let [one] = found.values().collect::<Vec<_>>()[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (one.incident.state, &one.incident.scope),
+        (IncidentState::Resolved, &mbolo_pulse::Scope::World)
+    );
+    let kept: Vec<_> =
+        one.targets.iter().map(|target| (target.target.as_str(), target.networks_down)).collect();
+    assert_eq!(kept, [(DEAD, 5)]);
+}
+
+#[test]
 fn a_store_from_far_ahead_of_the_clock_does_not_make_the_observatory_wait_for_it() {
     let directory = tempfile::tempdir().unwrap();
     let minute = Minute(28_000_000);
@@ -107,20 +189,7 @@ fn while_no_minute_is_judged_nothing_is_said_to_work() {
     let minute = Minute(28_000_000);
     let clock = Clock::manual(at(minute));
     let shared = shared(directory.path(), &clock);
-    let probe = Count {
-        minute,
-        service: ServiceId::new("whatsapp").unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Probe,
-        problem: None,
-        cell: None,
-        n: 1,
-        weight: None,
-        attempts: 4,
-        failures: 0,
-    };
-    shared.store.add_and_wait(vec![probe]).unwrap();
+    shared.store.add_and_wait(vec![probe(minute)]).unwrap();
     let mut live = Live::start(shared.clone()).unwrap();
     let health = |live: &mut Live| {
         live.turn();
@@ -164,19 +233,7 @@ fn counts_of_a_minute_go_to_the_detector_after_its_grace_and_late_ones_make_no_a
     clock.set_ms((minute.unix() + 60 + 8) * 1_000);
     live.turn();
     assert_eq!(live.closed, minute.plus(1));
-    let late = Count {
-        minute: Minute(minute.0 - 10),
-        service: ServiceId::new("whatsapp").unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Reports,
-        problem: None,
-        cell: None,
-        n: 10_000,
-        weight: None,
-        attempts: 0,
-        failures: 0,
-    };
+    let late = Count { n: 10_000, ..count(Minute(minute.0 - 10), Signal::Reports) };
     shared.store.add_and_wait(vec![late]).unwrap();
     live.turn();
     clock.set_ms((minute.unix() + 300) * 1_000);
@@ -195,20 +252,14 @@ fn a_renamed_service_keeps_its_counts_and_a_removed_one_is_not_shown() {
     let directory = tempfile::tempdir().unwrap();
     let minute = Minute(28_000_000);
     let clock = Clock::manual(at(minute));
-    let count = |service: &str| Count {
-        minute: Minute(minute.0 - 3),
+    let reports = |service: &str| Count {
         service: ServiceId::new(service).unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Reports,
-        problem: None,
-        cell: None,
         n: 3,
-        weight: None,
-        attempts: 0,
-        failures: 0,
+        ..count(Minute(minute.0 - 3), Signal::Reports)
     };
-    Store::open(directory.path(), 0).unwrap().add_and_wait(vec![count("twitter"), count("gone")]).unwrap();
+    let store = Store::open(directory.path(), 0).unwrap();
+    store.add_and_wait(vec![reports("twitter"), reports("gone")]).unwrap();
+    drop(store);
     let text = "[[services]]\nid = \"x\"\nname = \"X\"\naliases = [\"twitter\"]";
     let config = Config::layered(text, |_| None, crate::config::Overrides::default()).unwrap();
     let config = Config { data: directory.path().to_owned(), ..config };
