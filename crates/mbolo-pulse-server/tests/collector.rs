@@ -14,15 +14,18 @@ async fn a_report_is_counted_once_and_seen_on_the_board() {
     let observatory = observatory(data.path(), "").await;
     let awa = Client::new(observatory.address(), "192.0.2.1");
     away(move || {
-        let report = awa.worked("whatsapp");
+        let report = awa.worked_report("whatsapp", "send");
         assert_eq!(awa.post_json("/v1/report", &report).status, 202);
         let replayed = awa.at("192.0.2.99").post_json("/v1/report", &report);
         assert_eq!((replayed.status, replayed.json()["error"].as_str()), (410, Some("spent")));
         let again = awa.report("whatsapp");
         assert_eq!((again.status, again.json()["error"].as_str()), (409, Some("reported_before")));
-        let mut lazy = awa.worked("whatsapp");
-        lazy["service"] = json!("telegram");
-        assert_eq!(awa.post_json("/v1/report", &lazy).status, 403);
+        for (field, other) in [("service", "telegram"), ("problem", "calls")] {
+            let mut changed = awa.worked_report("whatsapp", "send");
+            changed[field] = json!(other);
+            let refused = awa.post_json("/v1/report", &changed);
+            assert_eq!((refused.status, refused.json()["error"].as_str()), (403, Some("bad_challenge")));
+        }
         let seen = awa.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
         assert_eq!(seen["service"]["problem_counts"], json!([["send", 1]]));
         assert_eq!(seen["service"]["countries"], json!([]), "one reporter's country is private");
@@ -61,20 +64,22 @@ async fn a_browser_without_scripts_reports_with_the_pages_own_form() {
         let page = client.get("/service/whatsapp?lang=fr");
         assert_eq!(page.status, 200);
         assert!(page.text.len() < 100_000, "the page has {} bytes", page.text.len());
-        let token = page.text.split("value=\"f1.").nth(1).unwrap().split('"').next().unwrap();
-        let body = format!("service=whatsapp&problem=send&lang=fr&token=f1.{token}");
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        let too_soon = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(too_soon.header("location"), Some("/service/whatsapp?notice=too-soon&lang=fr"));
+        let buttons: Vec<&str> = page.text.split("name=\"report\" value=\"").skip(1).collect();
+        let button = |at: usize| buttons[at].split('"').next().unwrap();
+        let press = |service: &str, button: &str| {
+            let body = format!("service={service}&report={button}&lang=fr");
+            let answer = client.post("/v1/report", &common::FORM, body.as_bytes());
+            (answer.status, answer.header("location").unwrap().to_owned())
+        };
+        let back = |service: &str, notice: &str| (303, format!("/service/{service}?notice={notice}&lang=fr"));
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "too-soon"));
         std::thread::sleep(std::time::Duration::from_millis(2_100));
-        let sent = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(
-            (sent.status, sent.header("location")),
-            (303, Some("/service/whatsapp?notice=report-thanks&lang=fr"))
-        );
-        let replayed = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(replayed.header("location"), Some("/service/whatsapp?notice=form-expired&lang=fr"));
-        client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
+        assert_eq!(press("signal", button(1)), back("signal", "form-expired"), "another service's button");
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "report-thanks"));
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "form-expired"));
+        assert_eq!(press("whatsapp", button(2)), back("whatsapp", "form-expired"), "one use for all of them");
+        let said = client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
+        assert_eq!(said["service"]["problem_counts"], json!([["receive", 1]]));
     })
     .await;
     observatory.stop().await;
@@ -88,7 +93,7 @@ async fn one_machine_is_one_reporter_whatever_its_browser_calls_itself() {
     away(move || {
         let report = |browser: &str, address: &str| {
             let client = client.at(address);
-            let body = client.worked("whatsapp").to_string();
+            let body = client.worked_report("whatsapp", "send").to_string();
             let headers = [("content-type", "application/json"), ("user-agent", browser)];
             client.post("/v1/report", &headers, body.as_bytes()).status
         };
@@ -113,7 +118,7 @@ async fn a_page_of_somebody_else_cannot_make_its_visitors_report() {
         assert!(!star(&client.get("/v1/challenge?service=whatsapp")));
         assert!(star(&client.get("/v1/isitjustme?service=whatsapp")));
         let report = |origin: &str| {
-            let body = client.worked("whatsapp").to_string();
+            let body = client.worked_report("whatsapp", "send").to_string();
             client.post("/v1/report", &[("origin", origin)], body.as_bytes())
         };
         let refused = report("https://elsewhere.example");
@@ -136,9 +141,12 @@ async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
     let observatory = observatory(data.path(), more).await;
     let client = Client::new(observatory.address(), "192.0.2.1");
     away(move || {
-        let mut report = client.worked("bank");
-        assert_eq!(client.post_json("/v1/report", &report).status, 400, "nothing is sent with a bank");
-        report["problem"] = json!("login");
+        let asked = client.get("/v1/challenge?service=bank&problem=send");
+        assert_eq!(asked.status, 400, "nothing is sent with a bank");
+        let report = client.worked_report("bank", "login");
+        let mut other = report.clone();
+        other["problem"] = json!("send");
+        assert_eq!(client.post_json("/v1/report", &other).status, 400);
         assert_eq!(client.post_json("/v1/report", &report).status, 202);
     })
     .await;
@@ -212,18 +220,8 @@ async fn one_neighbourhood_fills_neither_the_moderators_queue_nor_strangers_lett
     let observatory = observatory(data.path(), more).await;
     let client = Client::new(observatory.address(), "");
     away(move || {
-        let comment = |address: &str| {
-            let client = client.at(address);
-            let mut comment = client.worked("whatsapp");
-            comment["text"] = json!("Nothing arrives");
-            client.post_json("/v1/comments", &comment).status
-        };
-        let hook = |n: u8| {
-            let client = client.at("198.51.100.1");
-            let mut hook = client.worked("webhook");
-            hook["url"] = json!(format!("http://127.0.0.1:1/{n}"));
-            client.post_json("/v1/webhooks", &hook).status
-        };
+        let comment = |address: &str| client.at(address).comment("whatsapp", "Nothing arrives").status;
+        let hook = |n: u8| client.at("198.51.100.1").webhook(&format!("http://127.0.0.1:1/{n}")).status;
         let comments: Vec<u16> = (1..=4).map(|n| comment(&format!("198.51.100.{n}"))).collect();
         assert_eq!(comments, [202, 202, 202, 429]);
         assert_eq!(comment("203.0.113.1"), 202, "others are still heard");
@@ -354,9 +352,7 @@ async fn a_comment_is_shown_after_a_moderator_let_it_through() {
     let observatory = observatory(data.path(), "").await;
     let client = Client::new(observatory.address(), "192.0.2.1");
     away(move || {
-        let mut comment = client.worked("whatsapp");
-        comment["text"] = json!("Nothing arrives in <b>Libreville</b>");
-        assert_eq!(client.post_json("/v1/comments", &comment).status, 202);
+        assert_eq!(client.comment("whatsapp", "Nothing arrives in <b>Libreville</b>").status, 202);
         let shown =
             || client.get("/v1/comments?service=whatsapp").json()["comments"].as_array().unwrap().len();
         assert_eq!(shown(), 0);
@@ -386,6 +382,32 @@ async fn a_comment_is_shown_after_a_moderator_let_it_through() {
             &json!({"text":"a","source":"b"}),
         );
         assert_eq!(unknown.status, 404);
+    })
+    .await;
+    observatory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_is_written_without_scripts_on_a_page_that_stays() {
+    let data = tempfile::tempdir().unwrap();
+    let observatory = observatory(data.path(), "").await;
+    let client = Client::new(observatory.address(), "192.0.2.1");
+    away(move || {
+        let page = client.get("/service/whatsapp/comment?lang=fr");
+        assert!(page.status == 200 && !page.text.contains("http-equiv"), "{}", page.text);
+        let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let send = |token: &str, text: &str| {
+            let body = format!("service=whatsapp&lang=fr&token={token}&text={text}");
+            client.post("/v1/comments", &common::FORM, body.as_bytes()).header("location").unwrap().to_owned()
+        };
+        let button = client.get("/service/whatsapp").text;
+        let button = button.split("name=\"report\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+        let expired = "/service/whatsapp/comment?notice=form-expired&lang=fr";
+        assert_eq!(send(button, "Rien"), expired, "a report's token is for a report");
+        assert_eq!(send(token, "Rien+n'arrive"), "/service/whatsapp?notice=comment-waits&lang=fr");
+        assert_eq!(send(token, "Rien"), expired);
+        assert_eq!(client.get("/service/nobody/comment").status, 404);
     })
     .await;
     observatory.stop().await;

@@ -128,6 +128,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(read::health))
         .route("/", get(pages::home))
         .route("/service/{id}", get(pages::service))
+        .route("/service/{id}/comment", get(pages::comment))
         .route("/incident/{id}", get(pages::incident))
         .route("/how-we-know", get(pages::how_we_know))
         .route("/subscribe", get(pages::subscribe))

@@ -23,15 +23,17 @@ const OPERATIONS: [Operation; 42] = [
     (
         "get",
         "/v1/challenge",
-        "A proof-of-work challenge for one report or comment of a service, or for one `webhook`",
-        &["service"],
+        "A proof-of-work challenge: for one report of a `problem` of a `service`, for one comment on a `service`, or for one \
+         webhook (`service=webhook`)",
+        &["service", "problem"],
         None,
         &[200],
     ),
     (
         "post",
         "/v1/report",
-        "Report a problem; also as a form with a page's token. Not from pages of other sites",
+        "Report a problem, with a challenge for the same service and problem; also as a form, with the token of a page's \
+         button. Not from pages of other sites",
         &[],
         Some("Report"),
         &[202, 303],
@@ -180,14 +182,20 @@ fn operation(path: &str, summary: &str, query: &[&str], body: Option<&str>, good
     responses.insert("default".to_owned(), error);
     let mut operation = json!({ "summary": summary, "parameters": parameters, "responses": responses });
     if let Some(schema) = body {
-        let reference = json!({ "schema": { "$ref": format!("#/components/schemas/{schema}") } });
-        let media: &[&str] = match schema {
-            "Report" | "Comment" => &["application/json", "application/x-www-form-urlencoded"],
-            "Subscribe" => &["application/x-www-form-urlencoded"],
-            _ => &["application/json"],
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let media: &[(&str, &str)] = match schema {
+            "Report" => &[("application/json", schema), (FORM, "ReportForm")],
+            "Comment" => &[("application/json", schema), (FORM, schema)],
+            "Subscribe" => &[(FORM, schema)],
+            _ => &[("application/json", schema)],
         };
-        let content: Map<String, Value> =
-            media.iter().map(|media| ((*media).to_owned(), reference.clone())).collect();
+        let content: Map<String, Value> = media
+            .iter()
+            .map(|(media, schema)| {
+                let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+                ((*media).to_owned(), json!({ "schema": reference }))
+            })
+            .collect();
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     if path.starts_with("/v1/operator") {
@@ -250,9 +258,10 @@ fn schemas() -> Value {
     );
     json!({
         "Error": object(&["error", "message"], json!({ "error": text, "message": text })),
-        "Report": object(&["service", "problem"], json!({
-            "service": text, "problem": problem, "challenge": text, "nonce": nonce, "token": text,
+        "Report": object(&["service", "problem", "challenge", "nonce"], json!({
+            "service": text, "problem": problem, "challenge": text, "nonce": nonce,
         })),
+        "ReportForm": object(&["service", "report"], json!({ "service": text, "report": text, "lang": text })),
         "Comment": object(&["service", "text"], json!({
             "service": text, "author": text, "text": text, "challenge": text, "nonce": nonce, "token": text,
         })),

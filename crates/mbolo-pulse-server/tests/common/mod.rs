@@ -15,6 +15,9 @@ pub fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
+/// The header of what a form without scripts sends.
+pub const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
 pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
@@ -113,21 +116,37 @@ impl Client {
         self.post(path, &[(who, &public), ("x-mbolo-signature", &signature)], body.as_bytes())
     }
 
-    /// A report with the work done.
-    pub fn worked(&self, service: &str) -> Value {
-        let challenge = self.get(&format!("/v1/challenge?service={service}")).json();
+    /// A body with the work done for a challenge.
+    fn worked(&self, query: &str, mut body: Value) -> Value {
+        let challenge = self.get(&format!("/v1/challenge?{query}")).json();
         let text = challenge["challenge"].as_str().unwrap();
         let nonce = mbolo_pulse_server::solve(text, challenge["bits"].as_u64().unwrap() as u32);
-        json!({ "service": service, "problem": "send", "challenge": text, "nonce": nonce.to_string() })
+        body["challenge"] = json!(text);
+        body["nonce"] = json!(nonce.to_string());
+        body
+    }
+
+    pub fn worked_report(&self, service: &str, problem: &str) -> Value {
+        let body = json!({ "service": service, "problem": problem });
+        self.worked(&format!("service={service}&problem={problem}"), body)
     }
 
     pub fn report(&self, service: &str) -> Answer {
-        self.post_json("/v1/report", &self.worked(service))
+        self.post_json("/v1/report", &self.worked_report(service, "send"))
+    }
+
+    pub fn comment(&self, service: &str, text: &str) -> Answer {
+        let body = json!({ "service": service, "text": text });
+        self.post_json("/v1/comments", &self.worked(&format!("service={service}"), body))
+    }
+
+    pub fn webhook(&self, url: &str) -> Answer {
+        self.post_json("/v1/webhooks", &self.worked("service=webhook", json!({ "url": url })))
     }
 
     /// [`Client::report`] to an observatory that may go away meanwhile.
     pub fn try_report(&self, service: &str) -> Option<u16> {
-        let url = format!("{}/v1/challenge?service={service}", self.base);
+        let url = format!("{}/v1/challenge?service={service}&problem=send", self.base);
         let mut answer = self.agent.get(url).header("x-forwarded-for", &self.address).call().ok()?;
         let challenge: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
         let text = challenge["challenge"].as_str()?;
