@@ -17,7 +17,7 @@ use crate::live::Commands;
 use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::repeats::Repeats;
-use crate::store::{CommentRow, Store, StoreError, approved_comments};
+use crate::store::{CommentRow, Store, StoreError, approved_comments, taken_beacons};
 use crate::targets::Targets;
 use crate::work::Work;
 
@@ -76,6 +76,7 @@ impl Shared {
     ) -> Result<Self, StoreError> {
         let limits = config.limits.clone();
         let comments = store.read(approved_comments)?;
+        let beacons = Repeats::new(store.read(taken_beacons)?);
         let names = config.services.iter().map(|service| service.id.clone());
         Ok(Self {
             work: Work::new(limits.pow_bits, limits.challenge_seconds.into(), limits.form_seconds.into()),
@@ -86,7 +87,7 @@ impl Shared {
             probed: AtomicBool::new(false),
             agent_heard: AtomicI64::new(clock.now()),
             comments: RwLock::new(Arc::new(comments)),
-            beacons: Repeats::default(),
+            beacons,
             judged_at: Mutex::new(Instant::now()),
             jump_shown_until: AtomicI64::new(i64::MIN),
             config,
