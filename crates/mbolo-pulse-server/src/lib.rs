@@ -15,6 +15,7 @@ mod board_maker;
 mod clock;
 pub mod config;
 mod demo;
+mod device;
 mod edge;
 mod http;
 mod live;
@@ -33,5 +34,6 @@ mod work;
 
 pub use config::{Config, ConfigError, Overrides};
 pub use demo::{DemoError, DemoOptions, demo};
+pub use device::signed_bytes;
 pub use serve::{Observatory, ServeError, serve};
 pub use work::solve;

@@ -153,13 +153,28 @@ impl Work {
 
     /// Takes the answer to a challenge, once.
     pub fn spend(&self, challenge: &str, of: &Purpose, nonce: u64, now: i64) -> Result<(), WorkError> {
+        self.spend_if(challenge, of, now, |bits| leading_zeros(challenge, nonce) >= bits)
+    }
+
+    /// Takes a challenge that was signed instead, once.
+    pub fn spend_signed(&self, challenge: &str, of: &Purpose, now: i64) -> Result<(), WorkError> {
+        self.spend_if(challenge, of, now, |_| true)
+    }
+
+    fn spend_if(
+        &self,
+        challenge: &str,
+        of: &Purpose,
+        now: i64,
+        is_enough: impl FnOnce(u32) -> bool,
+    ) -> Result<(), WorkError> {
         let [_, random, expires_at, bits, named] = self.opened(challenge, "w1")?;
         let expires_at = self.in_time(expires_at, now)?;
         let bits: u32 = bits.parse().map_err(|_| WorkError::Forged)?;
         if named != encoded(of) {
             return Err(WorkError::Forged);
         }
-        if leading_zeros(challenge, nonce) < bits {
+        if !is_enough(bits) {
             return Err(WorkError::Insufficient);
         }
         self.once(random, expires_at, now)

@@ -134,6 +134,48 @@ async fn a_page_of_somebody_else_cannot_make_its_visitors_report() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_of_an_account_signs_instead_of_working_and_its_account_counts_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(data.path(), "");
+    config.limits.pow_bits = 26;
+    let observatory = Observatory::start(config).await.unwrap();
+    let client = Client::new(observatory.address(), "192.0.2.1");
+    away(move || {
+        let at = |address: &str| client.at(address);
+        let send = |address: &str, report: &serde_json::Value| {
+            let answer = at(address).post_json("/v1/report", report);
+            (answer.status, answer.json()["error"].as_str().map(str::to_owned))
+        };
+        let refused = |status: u16, word: &str| (status, Some(word.to_owned()));
+        let first = client.signed_report("whatsapp", 1, 2);
+        let mut forged = client.signed_report("whatsapp", 1, 2);
+        forged["device"]["root_key"] = client.signed_report("whatsapp", 9, 2)["device"]["root_key"].clone();
+        assert_eq!(send("192.0.2.1", &forged), refused(403, "bad_signature"), "another account's key");
+        let mut other = client.signed_report("whatsapp", 1, 2);
+        other["device"]["signature"] = first["device"]["signature"].clone();
+        assert_eq!(send("192.0.2.1", &other), refused(403, "bad_signature"), "another challenge's signature");
+        let mut changed = client.signed_report("whatsapp", 1, 2);
+        changed["problem"] = json!("calls");
+        assert_eq!(send("192.0.2.1", &changed), refused(403, "bad_challenge"));
+        let mut neither = first.clone();
+        neither["device"].take();
+        assert_eq!(send("192.0.2.1", &neither), refused(400, "malformed"));
+        assert_eq!(send("192.0.2.1", &first), (202, None));
+        assert_eq!(send("192.0.2.1", &first), refused(410, "spent"));
+        let second_device = client.signed_report("whatsapp", 1, 3);
+        assert_eq!(send("203.0.113.9", &second_device), refused(409, "reported_before"), "one account");
+        assert_eq!(
+            send("192.0.2.1", &client.signed_report("whatsapp", 4, 5)),
+            refused(409, "reported_before")
+        );
+        assert_eq!(send("203.0.113.9", &client.signed_report("whatsapp", 4, 5)), (202, None));
+        client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 2);
+    })
+    .await;
+    observatory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
     let data = tempfile::tempdir().unwrap();
     let more = "[[services]]\nid = \"mbolo\"\nname = \"Mbolo\"\n\

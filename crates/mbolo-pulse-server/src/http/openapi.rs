@@ -32,8 +32,9 @@ const OPERATIONS: [Operation; 42] = [
     (
         "post",
         "/v1/report",
-        "Report a problem, with a challenge for the same service and problem; also as a form, with the token of a page's \
-         button. Not from pages of other sites",
+        "Report a problem, with a challenge for the same service and problem and either the work (`nonce`) or the signature of \
+         a device of an Mbolo account (`device`); also as a form, with the token of a page's button. Not from pages of \
+         other sites",
         &[],
         Some("Report"),
         &[202, 303],
@@ -258,7 +259,7 @@ fn schemas() -> Value {
     );
     json!({
         "Error": object(&["error", "message"], json!({ "error": text, "message": text })),
-        "Report": object(&["service", "problem", "challenge", "nonce"], json!({
+        "Report": object(&["service", "problem", "challenge"], json!({
             "service": text, "problem": problem, "challenge": text, "nonce": nonce,
         })),
         "ReportForm": object(&["service", "report"], json!({ "service": text, "report": text, "lang": text })),
@@ -272,6 +273,14 @@ fn schemas() -> Value {
             "cell": text, "minute": number, "batch": text, "rows": { "type": "array", "items": row },
         })),
         "AgentResults": object(&["agent", "minute", "batch", "results"], json!({
+            "device": { "$ref": "#/components/schemas/Device" },
+        })),
+        "Device": object(&["root_key", "device_key", "created_at_ms", "certificate", "signature"], json!({
+            "root_key": text, "device_key": text, "created_at_ms": number, "certificate": text, "signature": {
+                "description": "Ed25519 by the device key over `mbolo/pulse-report/v1` and the challenge; bytes are in base64url \
+                                without padding",
+                "type": "string",
+            },
             "agent": text, "minute": number, "batch": text, "abstained": flag, "results": { "type": "array", "items": result },
         })),
         "Subscribe": object(&["email", "token"], json!({ "email": text, "service": text, "country": text, "token": text })),

@@ -1,4 +1,4 @@
-//! "It does not work": one person's report, with a proof of work, or from a form without scripts.
+//! "It does not work": one person's report, with a proof of work, signed by a device, or from a form without scripts.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -13,6 +13,7 @@ use super::query::Query;
 use super::{App, Peer, Refused, is_form, is_from_another_site, sender};
 use crate::admission::{Admitted, Channel};
 use crate::config::ServiceConfig;
+use crate::device::SignedByDevice;
 use crate::shared::{Shared, lock};
 use crate::work::{Purpose, WorkError};
 
@@ -47,7 +48,11 @@ struct Worked {
     service: ServiceId,
     problem: Problem,
     challenge: String,
-    nonce: Nonce,
+    #[serde(default)]
+    nonce: Option<Nonce>,
+    /// Instead of the nonce.
+    #[serde(default)]
+    device: Option<SignedByDevice>,
 }
 
 /// A number, or its digits: JavaScript's numbers end at 2^53.
@@ -104,9 +109,8 @@ pub async fn report(
     // What is refused for itself does not cost the sender the work.
     can_be_reported(service, report.problem)?;
     let of = Purpose::Report(service.id.clone(), report.problem);
-    let spent = shared.work.spend(&report.challenge, &of, report.nonce.number()?, shared.clock.now());
-    spent.inspect_err(|_| shared.metrics.reports_refused.add(1))?;
-    match count(&shared, &peer, &headers, service, report.problem, Channel::Worked).await? {
+    let channel = proven(&shared, &report, &of).inspect_err(|_| shared.metrics.reports_refused.add(1))?;
+    match count(&shared, &peer, &headers, service, report.problem, channel).await? {
         Outcome::Counted => {
             let body = Json(json!({ "counted": true }));
             Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
@@ -115,6 +119,26 @@ pub async fn report(
             let message = "you have reported this service already; it counts once in half an hour";
             Err(Refused::new(StatusCode::CONFLICT, "reported_before", message))
         }
+    }
+}
+
+/// Takes the challenge, once, with the work or the signature that it asks for.
+fn proven(shared: &Shared, report: &Worked, of: &Purpose) -> Result<Channel, Refused> {
+    let now = shared.clock.now();
+    match (&report.device, &report.nonce) {
+        (Some(device), _) => {
+            let account = device.account(&report.challenge).map_err(|error| {
+                let message = format!("device: {error}; see docs/pulse.md for what is signed");
+                Refused::new(StatusCode::FORBIDDEN, "bad_signature", message)
+            })?;
+            shared.work.spend_signed(&report.challenge, of, now)?;
+            Ok(Channel::Signed(shared.edge.account(account.as_bytes(), now)))
+        }
+        (None, Some(nonce)) => {
+            shared.work.spend(&report.challenge, of, nonce.number()?, now)?;
+            Ok(Channel::Worked)
+        }
+        (None, None) => Err(Refused::malformed("a report has a nonce, or the signature of a device")),
     }
 }
 
@@ -224,7 +248,7 @@ async fn count(
     };
     if let Err(error) = shared.store.add(vec![count]).await {
         shared.metrics.not_stored.add(1);
-        lock(&shared.admission).take_back(&sender, &service.id, now);
+        lock(&shared.admission).take_back(&sender, &service.id, channel, now);
         return Err(error.into());
     }
     shared.metrics.reports.add(1);

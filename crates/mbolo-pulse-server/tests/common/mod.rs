@@ -131,6 +131,22 @@ impl Client {
         self.worked(&format!("service={service}&problem={problem}"), body)
     }
 
+    /// A report that a device of an account has signed; both are named by the seeds of their keys.
+    pub fn signed_report(&self, service: &str, account: u8, device: u8) -> Value {
+        let (root, device) = (SigningKey::from_bytes(&[account; 32]), SigningKey::from_bytes(&[device; 32]));
+        let challenge = self.get(&format!("/v1/challenge?service={service}&problem=send")).json();
+        let challenge = challenge["challenge"].as_str().unwrap();
+        let device_key = mbolo_proto::DeviceKey(device.verifying_key().to_bytes());
+        let certificate = mbolo_proto::signing::certify_device(&root, device_key, 5);
+        let text = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+        let signature = device.sign(&mbolo_pulse_server::signed_bytes(challenge)).to_bytes();
+        json!({ "service": service, "problem": "send", "challenge": challenge, "device": {
+            "root_key": text(&certificate.root_key), "device_key": text(&certificate.device_key),
+            "created_at_ms": certificate.created_at_ms, "certificate": text(&certificate.signature),
+            "signature": text(&signature),
+        } })
+    }
+
     pub fn report(&self, service: &str) -> Answer {
         self.post_json("/v1/report", &self.worked_report(service, "send"))
     }
