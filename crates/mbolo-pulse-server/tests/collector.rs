@@ -176,6 +176,69 @@ async fn a_device_of_an_account_signs_instead_of_working_and_its_account_counts_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_looks_after_what_was_given_up_and_after_who_subscribed() {
+    let data = tempfile::tempdir().unwrap();
+    let more = "[publish]\nbase_url = \"https://pulse.example\"\n\
+                [publish.subscriptions]\nallow_private_addresses = true\n";
+    let observatory = observatory(data.path(), more).await;
+    let client = Client::new(observatory.address(), "192.0.2.1");
+    // A server that wants none of it.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = format!("http://{}/hook", gone.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in gone.incoming() {
+            use std::io::{Read, Write};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    away(move || {
+        let ask = |method: &str, path: &str| {
+            client.operate(method, &format!("/v1/operator/{path}"), "an-operator-in-a-test", &json!({}))
+        };
+        for (method, path) in
+            [("get", "dead-letters"), ("get", "subscriptions"), ("delete", "subscriptions/x")]
+        {
+            let path = format!("/v1/operator/{path}");
+            assert_eq!(client.operate(method, &path, "a-guess-of-somebody-else", &json!({})).status, 401);
+        }
+        let kept = client.webhook("http://127.0.0.1:1/kept").json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(client.webhook(&hook).status, 201);
+        let letters = || ask("get", "dead-letters").json()["dead_letters"].as_array().unwrap().clone();
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while letters().is_empty() && std::time::Instant::now() < patience {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let letter = letters().pop().expect("a delivery that is given up");
+        assert!(letter["reason"].as_str().unwrap().starts_with("410"), "{letter}");
+        let path = format!("dead-letters/{}", letter["id"]);
+        assert_eq!(ask("post", &path).status, 204);
+        while letters().is_empty() && std::time::Instant::now() < patience {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(letters().len(), 1, "it was tried again, in vain");
+        assert_eq!((ask("delete", &path).status, letters().len()), (204, 0));
+        let again = ask("delete", &path);
+        assert_eq!((again.status, again.json()["error"].as_str()), (404, Some("unknown_letter")));
+        let all = ask("get", "subscriptions?kind=webhook").json();
+        assert_eq!(
+            all["subscriptions"].as_array().unwrap().len(),
+            1,
+            "the one that said 410 is forgotten: {all}"
+        );
+        assert_eq!(all["subscriptions"][0]["id"], json!(kept));
+        assert!(all["subscriptions"][0].get("secret").is_none());
+        assert_eq!(ask("get", "subscriptions?kind=email").json()["subscriptions"], json!([]));
+        assert_eq!(ask("delete", &format!("subscriptions/{kept}")).status, 204);
+        assert_eq!(ask("delete", &format!("subscriptions/{kept}")).status, 404);
+        assert_eq!(ask("get", "subscriptions").json()["subscriptions"], json!([]));
+    })
+    .await;
+    observatory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
     let data = tempfile::tempdir().unwrap();
     let more = "[[services]]\nid = \"mbolo\"\nname = \"Mbolo\"\n\

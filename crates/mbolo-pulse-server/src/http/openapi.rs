@@ -19,7 +19,7 @@ pub async fn document() -> Response {
 type Operation =
     (&'static str, &'static str, &'static str, &'static [&'static str], Option<&'static str>, &'static [u16]);
 
-const OPERATIONS: [Operation; 42] = [
+const OPERATIONS: [Operation; 47] = [
     (
         "get",
         "/v1/challenge",
@@ -107,6 +107,18 @@ const OPERATIONS: [Operation; 42] = [
     ("put", "/v1/operator/incidents/{id}/false-alarm", "Say that nothing was wrong", &[], None, &[200]),
     ("delete", "/v1/operator/incidents/{id}/false-alarm", "Take that back", &[], None, &[200]),
     ("get", "/v1/operator/publishing", "How announcements, snapshots and peers are", &[], None, &[200]),
+    ("get", "/v1/operator/dead-letters", "Announcements that were given up, newest first", &[], None, &[200]),
+    ("post", "/v1/operator/dead-letters/{id}", "Try one of them again", &[], None, &[204]),
+    ("delete", "/v1/operator/dead-letters/{id}", "Drop one of them", &[], None, &[204]),
+    (
+        "get",
+        "/v1/operator/subscriptions",
+        "Who asked to be told; `kind` is `email` or `webhook`, both if left out",
+        &["kind"],
+        None,
+        &[200],
+    ),
+    ("delete", "/v1/operator/subscriptions/{id}", "End a subscription", &[], None, &[204]),
     ("get", "/v1/openapi.json", "This document", &[], None, &[200]),
     ("get", "/openapi.json", "This document", &[], None, &[200]),
     ("get", "/api/v2/summary.json", "Statuspage: summary", &["lang"], None, &[200, 304]),
@@ -261,6 +273,14 @@ fn schemas() -> Value {
         "Error": object(&["error", "message"], json!({ "error": text, "message": text })),
         "Report": object(&["service", "problem", "challenge"], json!({
             "service": text, "problem": problem, "challenge": text, "nonce": nonce,
+            "device": { "$ref": "#/components/schemas/Device" },
+        })),
+        "Device": object(&["root_key", "device_key", "created_at_ms", "certificate", "signature"], json!({
+            "root_key": text, "device_key": text, "created_at_ms": number, "certificate": text, "signature": {
+                "description": "Ed25519 by the device key over `mbolo/pulse-report/v1` and the challenge; bytes are in base64url \
+                                without padding",
+                "type": "string",
+            },
         })),
         "ReportForm": object(&["service", "report"], json!({ "service": text, "report": text, "lang": text })),
         "Comment": object(&["service", "text"], json!({
@@ -273,14 +293,6 @@ fn schemas() -> Value {
             "cell": text, "minute": number, "batch": text, "rows": { "type": "array", "items": row },
         })),
         "AgentResults": object(&["agent", "minute", "batch", "results"], json!({
-            "device": { "$ref": "#/components/schemas/Device" },
-        })),
-        "Device": object(&["root_key", "device_key", "created_at_ms", "certificate", "signature"], json!({
-            "root_key": text, "device_key": text, "created_at_ms": number, "certificate": text, "signature": {
-                "description": "Ed25519 by the device key over `mbolo/pulse-report/v1` and the challenge; bytes are in base64url \
-                                without padding",
-                "type": "string",
-            },
             "agent": text, "minute": number, "batch": text, "abstained": flag, "results": { "type": "array", "items": result },
         })),
         "Subscribe": object(&["email", "token"], json!({ "email": text, "service": text, "country": text, "token": text })),

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::{Board, Visitor};
 use mbolo_pulse::{IncidentId, ServiceId};
-use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme};
+use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme, address};
 use mbolo_pulse_publish::Publisher;
 use serde::Deserialize;
 
@@ -286,35 +286,23 @@ pub(super) struct Token {
     token: String,
 }
 
-/// The link of a letter that asks.
-pub async fn ask_to_confirm(
+/// The links in letters, the one that asks and the one at the end of each: a page for one reader, kept nowhere.
+pub async fn letter(
     State(shared): App,
+    uri: Uri,
     peer: ConnectInfo<Peer>,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
     Query(link): Query<Token>,
 ) -> Response {
     let reader = Reader::new(&shared, &peer, &headers, &asked);
-    ask(&shared, &reader, |context| page::confirm_page(context, &link.token))
-}
-
-/// The link at the end of every letter.
-pub async fn ask_to_end(
-    State(shared): App,
-    peer: ConnectInfo<Peer>,
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-    Query(link): Query<Token>,
-) -> Response {
-    let reader = Reader::new(&shared, &peer, &headers, &asked);
-    ask(&shared, &reader, |context| page::end_page(context, &link.token))
-}
-
-/// A page for one reader's link: it is kept nowhere.
-fn ask(shared: &Shared, reader: &Reader, render: impl FnOnce(&PageContext<'_>) -> String) -> Response {
     let published = shared.published();
-    let (base_url, now) = (shared.config.public_url(), looked_at(shared, &published.board));
-    let body = render(&context(shared, reader, &published.board, &base_url, now, None, &[]));
+    let (base_url, now) = (shared.config.public_url(), looked_at(&shared, &published.board));
+    let context = context(&shared, &reader, &published.board, &base_url, now, None, &[]);
+    let body = match uri.path() {
+        address::CONFIRM_SUBSCRIPTION => page::confirm_page(&context, &link.token),
+        _ => page::end_page(&context, &link.token),
+    };
     html(StatusCode::OK, Bytes::from(body), "private, no-store")
 }
 

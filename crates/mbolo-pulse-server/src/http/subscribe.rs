@@ -68,7 +68,7 @@ pub(super) struct Token {
 }
 
 /// Runs something of the publisher's that waits for its disk or its network.
-async fn with_publisher<T: Send + 'static>(
+pub(super) async fn with_publisher<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Publisher) -> Result<T, SubscribeError> + Send + 'static,
 ) -> Result<T, Refused> {
