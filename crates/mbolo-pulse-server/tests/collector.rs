@@ -4,16 +4,13 @@
 
 mod common;
 
-use common::{Client, away, config, minute, observatory};
-use mbolo_pulse_server::Observatory;
+use common::{Client, away, minute, observatory, while_it_runs, while_it_runs_with};
+use mbolo_pulse_server::Config;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_is_counted_once_and_seen_on_the_board() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let awa = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |awa| {
         let report = awa.worked_report("whatsapp", "send");
         assert_eq!(awa.post_json("/v1/report", &report).status, 202);
         let replayed = awa.at("192.0.2.99").post_json("/v1/report", &report);
@@ -32,18 +29,15 @@ async fn a_report_is_counted_once_and_seen_on_the_board() {
         assert_eq!(awa.get("/v1/challenge?service=facebook").status, 404);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_one_neighbourhood_is_capped() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(data.path(), "");
-    config.limits.neighbourhood_full = 2;
-    config.limits.neighbourhood_most = 10;
-    let observatory = Observatory::start(config).await.unwrap();
-    let client = Client::new(observatory.address(), "");
-    away(move || {
+    let bounded = |config: &mut Config| {
+        config.limits.neighbourhood_full = 2;
+        config.limits.neighbourhood_most = 10;
+    };
+    while_it_runs_with("", bounded, move |client| {
         let statuses: Vec<u16> =
             (1..=15).map(|n| client.at(&format!("198.51.100.{n}")).report("whatsapp").status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 202).count(), 10);
@@ -52,15 +46,11 @@ async fn a_flood_from_one_neighbourhood_is_capped() {
         client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 11);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_without_scripts_reports_with_the_pages_own_form() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let page = client.get("/service/whatsapp?lang=fr");
         assert_eq!(page.status, 200);
         assert!(page.text.len() < 100_000, "the page has {} bytes", page.text.len());
@@ -82,15 +72,11 @@ async fn a_browser_without_scripts_reports_with_the_pages_own_form() {
         assert_eq!(said["service"]["problem_counts"], json!([["receive", 1]]));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_machine_is_one_reporter_whatever_its_browser_calls_itself() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let report = |browser: &str, address: &str| {
             let client = client.at(address);
             let body = client.worked_report("whatsapp", "send").to_string();
@@ -104,7 +90,6 @@ async fn one_machine_is_one_reporter_whatever_its_browser_calls_itself() {
         assert_eq!(report("one", "[2001:db8::2]:4711"), 409, "a host has a /64 of addresses");
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,12 +120,8 @@ async fn a_page_of_somebody_else_cannot_make_its_visitors_report() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_of_an_account_signs_instead_of_working_and_its_account_counts_once() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(data.path(), "");
-    config.limits.pow_bits = 26;
-    let observatory = Observatory::start(config).await.unwrap();
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    let bounded = |config: &mut Config| config.limits.pow_bits = 26;
+    while_it_runs_with("", bounded, move |client| {
         let at = |address: &str| client.at(address);
         let send = |address: &str, report: &serde_json::Value| {
             let answer = at(address).post_json("/v1/report", report);
@@ -172,7 +153,6 @@ async fn a_device_of_an_account_signs_instead_of_working_and_its_account_counts_
         client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 2);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -240,12 +220,9 @@ async fn the_operator_looks_after_what_was_given_up_and_after_who_subscribed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
-    let data = tempfile::tempdir().unwrap();
     let more = "[[services]]\nid = \"mbolo\"\nname = \"Mbolo\"\n\
                 [[services]]\nid = \"bank\"\nname = \"Bank\"\nproblems = [\"login\"]";
-    let observatory = observatory(data.path(), more).await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs(more, move |client| {
         let asked = client.get("/v1/challenge?service=bank&problem=send");
         assert_eq!(asked.status, 400, "nothing is sent with a bank");
         let report = client.worked_report("bank", "login");
@@ -255,15 +232,11 @@ async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
         assert_eq!(client.post_json("/v1/report", &report).status, 202);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_is_read_kindly_and_a_refusal_always_has_the_same_shape() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
         for path in [
             "/v1/incidents?country=ga&service=",
@@ -287,17 +260,13 @@ async fn a_question_is_read_kindly_and_a_refusal_always_has_the_same_shape() {
         assert!(client.get("/nowhere").text.starts_with("<!"), "people get a page");
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_leads_to_no_subscription_ends_on_a_page_that_says_so() {
-    let data = tempfile::tempdir().unwrap();
     let more = "[publish]\nbase_url = \"https://pulse.example\"\n\
                 [publish.email]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"P <p@example.org>\"\n";
-    let observatory = observatory(data.path(), more).await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs(more, move |client| {
         for path in ["/subscribe/confirm", "/subscribe/end"] {
             let page = client.get(&format!("{path}?token=abc.def&lang=fr"));
             assert_eq!(page.status, 200);
@@ -314,7 +283,6 @@ async fn a_link_that_leads_to_no_subscription_ends_on_a_page_that_says_so() {
         }
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -338,10 +306,7 @@ async fn one_neighbourhood_fills_neither_the_moderators_queue_nor_strangers_lett
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beacons_come_in_our_own_form_and_as_network_errors_of_browsers() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let own =
             json!({ "service": "mbolo", "minute": minute(), "batch": "b1", "attempts": 10, "failures": 3 });
         assert_eq!(client.post_json("/v1/beacon", &own).json()["counted"], 10);
@@ -381,15 +346,11 @@ async fn beacons_come_in_our_own_form_and_as_network_errors_of_browsers() {
         assert_eq!(question.header("access-control-allow-origin"), Some("*"));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cells_batch_counts_once_and_only_for_a_minute_that_can_be() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let batch = |minute: u32, name: &str| {
             json!({ "cell": "cell.example", "minute": minute, "batch": name,
                     "rows": [{ "cc": "GA", "asn": 16058, "sockets": 120, "heartbeats": 90 }] })
@@ -420,15 +381,11 @@ async fn a_cells_batch_counts_once_and_only_for_a_minute_that_can_be() {
         assert_eq!(seen["service"]["networks"][0]["scope"]["asn"], 16058);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agents_results_are_shown_and_one_that_abstains_counts_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         // Without tables it says so.
         client.until("/v1/services", |said| said["board"]["limits"].to_string().contains("no_geo"));
         let batch = |name: &str, abstained: bool| {
@@ -448,15 +405,11 @@ async fn an_agents_results_are_shown_and_one_that_abstains_counts_nothing() {
         assert!(!seen["board"]["limits"].to_string().contains("no_agents"));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_is_shown_after_a_moderator_let_it_through() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         assert_eq!(client.comment("whatsapp", "Nothing arrives in <b>Libreville</b>").status, 202);
         let shown =
             || client.get("/v1/comments?service=whatsapp").json()["comments"].as_array().unwrap().len();
@@ -489,15 +442,11 @@ async fn a_comment_is_shown_after_a_moderator_let_it_through() {
         assert_eq!(unknown.status, 404);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_is_written_without_scripts_on_a_page_that_stays() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let page = client.get("/service/whatsapp/comment?lang=fr");
         assert!(page.status == 200 && !page.text.contains("http-equiv"), "{}", page.text);
         let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
@@ -515,17 +464,12 @@ async fn a_comment_is_written_without_scripts_on_a_page_that_stays() {
         assert_eq!(client.get("/service/nobody/comment").status, 404);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_reports_are_refused_and_the_page_is_served() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(data.path(), "");
-    config.limits.store_megabytes = 1;
-    let observatory = Observatory::start(config).await.unwrap();
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    let bounded = |config: &mut Config| config.limits.store_megabytes = 1;
+    while_it_runs_with("", bounded, move |client| {
         let rows: Vec<_> = (1..=10_000).map(|asn| json!({ "cc": "GA", "asn": asn, "sockets": 1 })).collect();
         let full = (0..30).find_map(|ago| {
             let body = json!({ "cell": "cell.example", "minute": minute() - ago, "batch": format!("{ago}"), "rows": rows });
@@ -554,15 +498,11 @@ async fn on_a_full_disk_reports_are_refused_and_the_page_is_served() {
         assert_eq!(client.get("/healthz").status, 503);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_public_is_served_from_memory_with_tags_in_every_format() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
         for path in [
             "/",
@@ -609,5 +549,4 @@ async fn what_is_public_is_served_from_memory_with_tags_in_every_format() {
         assert_eq!((me["knows_places"].as_bool(), me["place"].is_null()), (Some(false), true));
     })
     .await;
-    observatory.stop().await;
 }

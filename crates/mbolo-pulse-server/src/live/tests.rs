@@ -40,24 +40,29 @@ fn probe(minute: Minute) -> Count {
     Count { attempts: 4, ..count(minute, Signal::Probe) }
 }
 
+/// An observatory that has watched an outage of the world for twenty minutes.
+fn in_an_outage(directory: &std::path::Path) -> (Live, Clock) {
+    let (mut past, start) = staged_past(directory);
+    let mut minute = Minute(start.0 - 30);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory, &clock);
+    let mut live = Live::start(shared.clone()).unwrap();
+    live.turn();
+    while minute < start.plus(20) {
+        shared.store.add_and_wait(past(minute)).unwrap();
+        minute = minute.plus(1);
+        clock.set_ms(at(minute));
+        live.turn();
+    }
+    (live, clock)
+}
+
 #[test]
 fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut past, start) = staged_past(directory.path());
-    let mut minute = Minute(start.0 - 30);
-    let clock = Clock::manual(at(minute));
-    let known = {
-        let shared = shared(directory.path(), &clock);
-        let mut live = Live::start(shared.clone()).unwrap();
-        live.turn();
-        while minute < start.plus(20) {
-            shared.store.add_and_wait(past(minute)).unwrap();
-            minute = minute.plus(1);
-            clock.set_ms(at(minute));
-            live.turn();
-        }
-        live.incidents.clone()
-    };
+    let (live, clock) = in_an_outage(directory.path());
+    let known = live.incidents.clone();
+    drop(live);
     let confirmed: Vec<&IncidentRow> =
         known.values().filter(|one| one.incident.state == IncidentState::Confirmed).collect();
     assert_eq!(confirmed.len(), 1, "{known:?}");
@@ -78,18 +83,8 @@ fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident
 #[test]
 fn an_open_incident_shows_how_much_fails_now_and_not_when_it_was_found() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut past, start) = staged_past(directory.path());
-    let mut minute = Minute(start.0 - 30);
-    let clock = Clock::manual(at(minute));
-    let shared = shared(directory.path(), &clock);
-    let mut live = Live::start(shared.clone()).unwrap();
-    live.turn();
-    while minute < start.plus(20) {
-        shared.store.add_and_wait(past(minute)).unwrap();
-        minute = minute.plus(1);
-        clock.set_ms(at(minute));
-        live.turn();
-    }
+    let (live, _) = in_an_outage(directory.path());
+    let shared = live.shared.clone();
     let shown = shared.published().board.clone();
     let found = live.detector.open().find(|one| one.state == IncidentState::Confirmed).unwrap();
     let row = &shown.incident(&found.id).unwrap().incident;

@@ -44,6 +44,26 @@ pub async fn observatory(data: &Path, more: &str) -> Observatory {
     Observatory::start(config(data, more)).await.unwrap()
 }
 
+/// An observatory with this in its configuration, what somebody at an address does with it, and its end.
+pub async fn while_it_runs(more: &str, story: impl FnOnce(Client) + Send + 'static) {
+    while_it_runs_with(more, |_| (), story).await;
+}
+
+/// The same, with other limits.
+pub async fn while_it_runs_with(
+    more: &str,
+    change: impl FnOnce(&mut Config),
+    story: impl FnOnce(Client) + Send + 'static,
+) {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(data.path(), more);
+    change(&mut config);
+    let observatory = Observatory::start(config).await.unwrap();
+    let client = Client::new(observatory.address(), "192.0.2.1");
+    away(move || story(client)).await;
+    observatory.stop().await;
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
