@@ -60,13 +60,13 @@ d.addEventListener('submit',async e=>{
   const f=e.target,b=e.submitter;
   if(f.id!=='report'||!b||!crypto.subtle)return;
   e.preventDefault();
-  const state=$('report-state'),service=f.dataset.service,problem=b.value;
+  const state=$('report-state'),service=f.dataset.service,problem=b.dataset.problem;
   const lock=on=>{for(const x of f.querySelectorAll('button'))x.disabled=on};
   f.dataset.sending='';
   lock(true);
   put(state,f.dataset.busy);
   try{
-    const {challenge,bits}=await(await fetch(f.dataset.challenge+'?service='+service)).json();
+    const {challenge,bits}=await(await fetch(f.dataset.challenge+'?service='+service+'&problem='+problem)).json();
     const nonce=await solve(challenge,bits);
     const r=await fetch(f.action,{method:'POST',headers:{'content-type':'application/json'},body:JSON.stringify({service,problem,challenge,nonce})});
     const q=new URLSearchParams(location.search);

@@ -217,6 +217,7 @@ column-down = Down for
 column-target = Target
 column-vantage = Seen from
 column-result = Result
+column-seen-by = Seen by
 column-signal = Signal
 column-observed = Seen
 column-window = Within
@@ -269,6 +270,24 @@ measured-people-only = { $n ->
 measured-machines = Measurements
 measured-machines-value = { $n } % of attempts fail
 measured-machines-none = Nothing measured
+targets-caption = { $down ->
+    [0] { $all ->
+        [one] The one target is not down
+       *[other] None of { $all } targets is down
+    }
+    [one] { $down } of { $all } targets is down
+   *[other] { $down } of { $all } targets are down
+}
+target-required = needed
+target-unmeasured = not measured
+target-networks = { $n ->
+    [one] down for { $down } of { $n } network
+   *[other] down for { $down } of { $n } networks
+}
+target-few = measured from { $n ->
+    [one] { $n } network
+   *[other] { $n } networks
+}, fewer than { $enough }
 probes-label = Measurements by agents
 probes-caption = { $failed ->
     [one] { $failed } of { $all } measurements fails
@@ -332,6 +351,7 @@ evidence-title = Evidence
 evidence-caption = What was seen against what would be usual
 evidence-none = There is no evidence on record.
 evidence-hint = The weight is the logarithm of how much more likely a fault makes what was seen. Signals are weighed apart, because they fail apart.
+evidence-targets = What agents could not reach, when most networks said so
 facts-title = Facts
 fact-place = Where
 fact-services = Services
@@ -349,6 +369,9 @@ cause-unknown = We measure what happens, not why. A cause is written here by a p
 comments-title = Comments
 comments-none = No comments yet.
 comment-anonymous = Somebody
+comment-title = What do you see of { $service }?
+comment-closed = Comments are closed at the moment.
+comment-back = Back to the state of things
 comment-open = Write a comment
 comment-author = Your name (if you like)
 comment-text = What do you see?

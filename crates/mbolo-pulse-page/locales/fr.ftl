@@ -220,6 +220,7 @@ column-down = Durée de panne
 column-target = Cible
 column-vantage = Vu depuis
 column-result = Résultat
+column-seen-by = Vu par
 column-signal = Signal
 column-observed = Vu
 column-window = En
@@ -272,6 +273,27 @@ measured-people-only = { $n ->
 measured-machines = Les mesures
 measured-machines-value = { $n } % des tentatives échouent
 measured-machines-none = Rien de mesuré
+targets-caption = { $all ->
+    [one] Une seule cible : { $down ->
+        [0] elle n’est pas en panne
+       *[other] elle est en panne
+    }
+   *[other] { $down ->
+        [0] Aucune des { $all } cibles n’est en panne
+        [one] { $down } cible sur { $all } est en panne
+       *[other] { $down } cibles sur { $all } sont en panne
+    }
+}
+target-required = nécessaire
+target-unmeasured = non mesurée
+target-networks = { $down ->
+    [one] en panne pour { $down } réseau sur { $n }
+   *[other] en panne pour { $down } réseaux sur { $n }
+}
+target-few = mesurée depuis { $n ->
+    [one] { $n } réseau
+   *[other] { $n } réseaux
+}, moins de { $enough }
 probes-label = Mesures des agents
 probes-caption = { $failed ->
     [one] { $failed } mesure sur { $all } échoue
@@ -335,6 +357,7 @@ evidence-title = Preuves
 evidence-caption = Ce qui a été vu, comparé à ce qui serait habituel
 evidence-none = Aucune preuve n’est enregistrée.
 evidence-hint = Le poids est le logarithme de combien une panne rend plus vraisemblable ce qui a été vu. Les signaux sont pesés séparément, car ils tombent en panne séparément.
+evidence-targets = Ce que les agents ne pouvaient atteindre, au moment où le plus de réseaux le disaient
 facts-title = Faits
 fact-place = Où
 fact-services = Services
@@ -352,6 +375,9 @@ cause-unknown = Nous mesurons ce qui arrive, pas pourquoi. Une cause est écrite
 comments-title = Commentaires
 comments-none = Pas encore de commentaire.
 comment-anonymous = Quelqu’un
+comment-title = Que voyez-vous de { $service } ?
+comment-closed = Les commentaires sont fermés pour le moment.
+comment-back = Retour à l’état du service
 comment-open = Écrire un commentaire
 comment-author = Votre nom (si vous le souhaitez)
 comment-text = Que voyez-vous ?

@@ -19,10 +19,10 @@ pub const ATOM: &str = "/feeds/atom.xml";
 pub const RSS: &str = "/feeds/rss.xml";
 /// JSON Feed 1.1; the same filters.
 pub const JSON_FEED: &str = "/feeds/feed.json";
-/// Receives reports: the form fields `service`, `problem`, `token`, `lang`, or JSON `{service, problem, challenge, nonce}`,
+/// Receives reports: the form fields `service`, `report` (a button's token), `lang`, or JSON `{service, problem, challenge, nonce}`,
 /// answered with 202, or 409 if the reporter was counted already.
 pub const POST_REPORT: &str = "/v1/report";
-/// Gives challenges to scripts, `{challenge, bits}`: SHA-256 of `challenge:nonce` must begin with so many zero bits.
+/// Gives challenges to scripts (`?service=` and `?problem=`), `{challenge, bits}`: SHA-256 of `challenge:nonce` must begin with so many zero bits.
 pub const CHALLENGE: &str = "/v1/challenge";
 /// Receives the form fields `service`, `author`, `text`, `token`.
 pub const POST_COMMENT: &str = "/v1/comments";
@@ -40,6 +40,11 @@ pub const STATUSPAGE_SUMMARY: &str = "/api/v2/summary.json";
 /// The page of a service.
 pub fn service(id: &str) -> String {
     format!("/service/{id}")
+}
+
+/// Where a comment on a service is written.
+pub fn comment(id: &str) -> String {
+    format!("/service/{id}/comment")
 }
 
 /// The page of an incident.

@@ -1,5 +1,6 @@
 //! What a page needs besides the board: who looks, when, in which language, and what they may send.
 
+use mbolo_pulse::Problem;
 use mbolo_pulse::board::{Board, Visitor};
 
 use crate::address::Links;
@@ -77,8 +78,23 @@ impl Theme {
 }
 
 /// Goes into the hidden field `token` of every form: made and checked by the server, single use.
+///
+/// The buttons of a report carry one each, [`FormToken::of_problem`]: a server that keeps pages puts another token into its
+/// place that says which problem it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormToken(pub String);
+
+impl FormToken {
+    /// What stands in the button of a problem.
+    pub fn of_problem(&self, problem: Problem) -> String {
+        format!("{}-{}", self.0, problem.as_str())
+    }
+
+    /// The problem, from what [`FormToken::of_problem`] adds to a token.
+    pub fn problem(end: &str) -> Option<Problem> {
+        end.strip_prefix('-')?.parse().ok()
+    }
+}
 
 /// What the reader's last action came to, shown above the page. A server redirects a form to the page with `?notice=CODE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

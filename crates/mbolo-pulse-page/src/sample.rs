@@ -2,7 +2,7 @@
 
 use mbolo_pulse::board::{
     Board, Cause, DayBoard, Health, IncidentBoard, Ownership, PlaceBoard, ProbeRow, Record, SeriesBin,
-    ServiceBoard, UpdateBoard, Visitor,
+    ServiceBoard, TargetBoard, UpdateBoard, Visitor,
 };
 use mbolo_pulse::model::{
     Asn, Country, Evidence, Incident, IncidentId, IncidentKind, IncidentState, Minute, Problem, Scope,
@@ -15,7 +15,7 @@ use crate::places;
 /// WhatsApp fails worldwide since 41 minutes, Gabon lost its connectivity, the rest is well.
 pub fn sample_board(now: i64) -> Board {
     let at = |minutes_ago: i64| Minute::of_unix(now - minutes_ago * 60);
-    let outage = IncidentBoard {
+    let mut outage = IncidentBoard {
         incident: Incident {
             id: IncidentId("whatsapp-world-1".to_owned()),
             services: vec![id("whatsapp")],
@@ -48,6 +48,7 @@ pub fn sample_board(now: i64) -> Board {
             step(at(7), None, None, Some("The service says it is working on a fix.")),
         ],
         false_alarm: false,
+        targets: Vec::new(),
     };
     let shutdown = IncidentBoard {
         incident: Incident {
@@ -74,6 +75,7 @@ pub fn sample_board(now: i64) -> Board {
         cause: None,
         updates: vec![step(at(184), Some(IncidentState::Confirmed), Some(country("GA")), None)],
         false_alarm: false,
+        targets: Vec::new(),
     };
     let suspected = IncidentBoard {
         incident: Incident {
@@ -115,6 +117,7 @@ pub fn sample_board(now: i64) -> Board {
             step(at(9 * 1440 - 51), Some(IncidentState::Resolved), None, None),
         ],
         false_alarm: true,
+        targets: Vec::new(),
     };
     let down = |minute: Minute| if minute >= at(41) { 1.0 } else { 0.0 };
     let mut whatsapp = service("whatsapp", "WhatsApp", now, Health::Down, 40.0, down);
@@ -172,6 +175,13 @@ pub fn sample_board(now: i64) -> Board {
         took_ms: *took,
     })
     .collect();
+    whatsapp.targets = vec![
+        target("wss://web.whatsapp.com/ws/chat", true, 5, 4, Some("websocket"), now),
+        target("https://web.whatsapp.com", false, 5, 0, None, now),
+        target("https://v.whatsapp.net/v2/register", false, 2, 0, None, now),
+        target("dns://whatsapp.net", true, 0, 0, None, now),
+    ];
+    outage.targets = vec![whatsapp.targets[0].clone()];
     let mut fresh = service("mairie", "Mairie de Libreville", now, Health::Up, 2.0, |_| 0.0);
     fresh.learning = true;
     let mut silent = service("bank", "Banque exemple", now, Health::Unknown, 0.0, |_| 0.0);
@@ -254,6 +264,14 @@ pub fn worst_board(now: i64) -> Board {
             took_ms: Some(10_000),
         })
         .collect();
+    service.targets = (0..200)
+        .map(|n| {
+            let name = format!("https://a-very-long-name-of-an-endpoint-{n}.whatsapp.example.net:5222/path");
+            target(&name, true, 4, 4, Some("websocket"), now)
+        })
+        .collect();
+    let targets = service.targets[..20].to_vec();
+    board.incidents.iter_mut().for_each(|one| one.targets.clone_from(&targets));
     for (at, day) in service.history_90d.iter_mut().enumerate() {
         day.health = [Health::Down, Health::Degraded, Health::Reported, Health::Up][at % 4];
         day.down_minutes = 1440;
@@ -370,7 +388,30 @@ fn service(
             .collect(),
         networks: vec![],
         probes: vec![],
+        targets: vec![],
         history_90d,
+    }
+}
+
+fn target(
+    name: &str,
+    required: bool,
+    networks: u32,
+    networks_down: u32,
+    phase: Option<&str>,
+    now: i64,
+) -> TargetBoard {
+    let is_down = networks_down > 2;
+    let health = if is_down { Health::Down } else { Health::Up };
+    TargetBoard {
+        target: name.to_owned(),
+        required,
+        health: if networks == 0 { Health::Unknown } else { health },
+        down_in: if is_down { vec![Scope::World] } else { vec![] },
+        networks,
+        networks_down,
+        failed_phase: phase.map(str::to_owned),
+        down_since: is_down.then_some(now - 2_200),
     }
 }
 

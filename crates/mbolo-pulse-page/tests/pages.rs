@@ -5,8 +5,8 @@
 use mbolo_pulse::board::{Board, Health, Visitor};
 use mbolo_pulse::model::{IncidentId, IncidentKind, IncidentState, Scope, ServiceId};
 use mbolo_pulse_page::{
-    FormToken, Language, Notice, PageContext, Theme, confirm_page, content_security_policy, end_page, home,
-    how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
+    FormToken, Language, Notice, PageContext, Theme, comment, confirm_page, content_security_policy,
+    end_page, home, how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
 };
 
 const NOW: i64 = 1_793_000_520;
@@ -56,6 +56,7 @@ fn every_page(context: &PageContext<'_>) -> Vec<(&'static str, String)> {
     vec![
         ("home", home(context)),
         ("service", service(context, &whatsapp()).expect("WhatsApp is on the board")),
+        ("comment", comment(context, &whatsapp()).expect("WhatsApp is on the board")),
         ("incident", incident(context, &context.board.incidents[0].incident.id).expect("it is on the board")),
         ("how we know", how_we_know(context)),
         ("subscribe", subscribe(context)),
@@ -322,8 +323,28 @@ fn an_open_page_renews_itself_without_scripts_unless_it_answers_a_form() {
     let live = context(&board, &nowhere);
     assert!(renews(&home(&live)) && renews(&service(&live, &whatsapp()).expect("a page")));
     assert!(!renews(&subscribe(&live)) && !renews(&how_we_know(&live)));
+    assert!(!renews(&comment(&live, &whatsapp()).expect("a page")));
     let answering = PageContext { notice: Some(Notice::ReportThanks), ..live.clone() };
     assert!(!renews(&service(&answering, &whatsapp()).expect("a page")));
+}
+
+#[test]
+fn nothing_is_typed_on_a_page_that_renews_itself() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let context = context(&board, &nowhere);
+    for (name, page) in every_page(&context) {
+        let is_typed_on = page.contains("<textarea")
+            || page.matches("<input ").count() > page.matches("type=\"hidden\"").count();
+        assert!(!is_typed_on || !page.contains("data-live"), "{name}");
+    }
+    let page = service(&context, &whatsapp()).expect("a page");
+    assert!(page.contains("href=\"/service/whatsapp/comment\""));
+    let page = comment(&context, &whatsapp()).expect("a page");
+    assert!(page.contains("method=\"post\" action=\"/v1/comments\"") && page.contains("<textarea"));
+    assert!(page.contains("name=\"token\" value=\"token-1\""));
+    let closed = PageContext { report_form: None, ..context };
+    assert!(!comment(&closed, &whatsapp()).expect("a page").contains("<form"));
+    assert!(!service(&closed, &whatsapp()).expect("a page").contains("/comment\""));
 }
 
 #[test]
@@ -343,11 +364,11 @@ fn a_report_is_one_tap_without_scripts() {
     let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
     let page = service(&context(&board, &nowhere), &whatsapp()).expect("a page");
     assert!(page.contains("method=\"post\" action=\"/v1/report\""));
+    assert!(page.contains("name=\"service\" value=\"whatsapp\""));
     assert!(
-        page.contains("name=\"token\" value=\"token-1\"")
-            && page.contains("name=\"service\" value=\"whatsapp\"")
+        page.contains("<button name=\"report\" value=\"token-1-connect_app\" data-problem=\"connect_app\"")
     );
-    assert_eq!(page.matches("<button name=\"problem\"").count(), 8);
+    assert_eq!(page.matches("<button name=\"report\"").count(), 8);
     let thanks = PageContext { notice: Some(Notice::ReportThanks), ..context(&board, &nowhere) };
     let text = text_of(&service(&thanks, &whatsapp()).expect("a page"));
     assert!(
@@ -357,6 +378,30 @@ fn a_report_is_one_tap_without_scripts() {
     let closed = PageContext { report_form: None, ..context(&board, &nowhere) };
     let page = service(&closed, &whatsapp()).expect("a page");
     assert!(!page.contains("<form") && page.contains("Reports are closed"));
+}
+
+#[test]
+fn one_dead_target_is_seen_among_others_and_few_networks_are_said_to_be_few() {
+    let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    let context = context(&board, &nowhere);
+    let text = text_of(&service(&context, &whatsapp()).expect("a page"));
+    let dead =
+        "wss://web.whatsapp.com/ws/chat needed Down fails at: live connection down for 4 of 5 networks";
+    assert!(text.contains("1 of 4 targets is down") && text.contains(dead), "{text}");
+    assert!(text.contains("down for 0 of 2 networks measured from 2 networks, fewer than 5"), "{text}");
+    assert!(text.contains("dns://whatsapp.net needed No data not measured"), "{text}");
+    let outage = text_of(&incident(&context, &board.incidents[0].incident.id).expect("a page"));
+    assert!(outage.contains("What agents could not reach, when most networks said so Target"), "{outage}");
+    assert!(outage.contains(dead), "{outage}");
+    let mut local = board.clone();
+    let target = &mut local.services[1].targets[0];
+    (target.health, target.networks_down) = (Health::Degraded, 2);
+    target.down_in = vec![Scope::Country { cc: mbolo_pulse::Country::new("GA").expect("two letters") }];
+    let page = service(&PageContext { board: &local, ..context.clone() }, &whatsapp()).expect("a page");
+    assert!(text_of(&page).contains("Partly down fails at: live connection Gabon down for 2 of 5 networks"));
+    let stale = PageContext { now: NOW + 3_600, ..context };
+    let page = text_of(&service(&stale, &whatsapp()).expect("a page"));
+    assert!(page.contains("https://web.whatsapp.com No data down for 0 of 5 networks"), "{page}");
 }
 
 #[test]
@@ -391,6 +436,8 @@ fn hostile_text_stays_text() {
     board.services[1].probes[0].target = attack.to_owned();
     board.services[1].probes[0].vantage = attack.to_owned();
     board.services[1].probes[0].failed_phase = Some(attack.to_owned());
+    board.services[1].targets[0].target = attack.to_owned();
+    board.services[1].targets[0].failed_phase = Some(attack.to_owned());
     board.incidents[0].incident.id = IncidentId(attack.to_owned());
     board.incidents[0].updates[2].text = Some(attack.to_owned());
     board.incidents[0].cause =

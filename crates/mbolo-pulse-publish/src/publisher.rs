@@ -174,6 +174,11 @@ impl Publisher {
         self.shared.announcer.revive(dead_letter, now)
     }
 
+    /// Forgets a dead letter. False if there is none of this number.
+    pub fn drop_dead_letter(&self, dead_letter: i64) -> Result<bool, StoreError> {
+        self.shared.announcer.drop_dead_letter(dead_letter)
+    }
+
     /// Whether subscriptions by e-mail are offered.
     pub fn email_is_offered(&self) -> bool {
         self.shared.announcer.email_is_offered()

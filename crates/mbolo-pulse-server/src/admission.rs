@@ -32,6 +32,8 @@ pub enum Channel {
     Worked,
     /// With a form's token only: cheaper to send, so it weighs half and the cap is lower.
     Form,
+    /// Signed by a device of the account that this stands for. Keys cost nothing, so it is worth as much as a form.
+    Signed(u64),
 }
 
 /// What became of a report.
@@ -104,12 +106,14 @@ impl Admission {
     /// Takes a report at Unix seconds `now`.
     pub fn report(&mut self, sender: &Sender, service: &ServiceId, channel: Channel, now: i64) -> Admitted {
         let service = self.names.get(service).copied().unwrap_or(u32::MAX);
-        if self.reporters.sum(&(sender.reporter, service), now) > 0.0 {
+        if reporters(sender, channel).any(|one| self.reporters.sum(&(one, service), now) > 0.0) {
             return Admitted::Already;
         }
         let (full, most, part) = match channel {
             Channel::Worked => (self.limits.neighbourhood_full, self.limits.neighbourhood_most, 1.0),
-            Channel::Form => (self.limits.neighbourhood_full, self.limits.neighbourhood_most_forms, 0.5),
+            Channel::Form | Channel::Signed(_) => {
+                (self.limits.neighbourhood_full, self.limits.neighbourhood_most_forms, 0.5)
+            }
         };
         let nth = self.neighbourhoods.sum(&(sender.neighbourhood, service), now) + 1.0;
         if nth > f64::from(most) {
@@ -117,7 +121,7 @@ impl Admission {
         }
         let network = (service, sender.place.cc, sender.place.asn);
         let weight = part * (f64::from(full) / nth).min(1.0) * self.network_part(&network, service, now);
-        self.reporters.add((sender.reporter, service), 1.0, now);
+        reporters(sender, channel).for_each(|one| self.reporters.add((one, service), 1.0, now));
         self.neighbourhoods.add((sender.neighbourhood, service), 1.0, now);
         self.networks.add(network, weight, now);
         self.services.add(service, weight, now);
@@ -126,9 +130,9 @@ impl Admission {
     }
 
     /// Forgets a report that could not be kept, so that its sender can try again.
-    pub fn take_back(&mut self, sender: &Sender, service: &ServiceId, now: i64) {
+    pub fn take_back(&mut self, sender: &Sender, service: &ServiceId, channel: Channel, now: i64) {
         let service = self.names.get(service).copied().unwrap_or(u32::MAX);
-        self.reporters.add((sender.reporter, service), -1.0, now);
+        reporters(sender, channel).for_each(|one| self.reporters.add((one, service), -1.0, now));
         self.neighbourhoods.add((sender.neighbourhood, service), -1.0, now);
     }
 
@@ -235,6 +239,12 @@ impl Admission {
     }
 }
 
+/// Whom a report counts for, once in the period: the address, and the account if one has signed.
+fn reporters(sender: &Sender, channel: Channel) -> impl Iterator<Item = u64> + use<> {
+    let account = if let Channel::Signed(account) = channel { Some(account) } else { None };
+    std::iter::once(sender.reporter).chain(account)
+}
+
 /// Adds one under a key unless there are `most` already.
 fn within<K: std::hash::Hash + Eq>(slices: &mut Slices<K>, key: K, most: f64, now: i64) -> bool {
     let has_room = slices.sum(&key, now) < most;
@@ -302,6 +312,21 @@ mod tests {
         assert_eq!(last, Some(Admitted::Flood));
         let worked = admission.report(&sender(100, 1, 1), &whatsapp(), Channel::Worked, NOW);
         assert!(matches!(worked, Admitted::Counted(_)));
+    }
+
+    #[test]
+    fn an_account_is_counted_once_wherever_it_is_and_an_address_once_whatever_accounts_it_has() {
+        let mut admission = admission();
+        let mut report = |address: u64, account: u64, now: i64| {
+            let sender = sender(address, address / 100, 16_058);
+            admission.report(&sender, &whatsapp(), Channel::Signed(account), now)
+        };
+        assert_eq!(report(100, 7, NOW), Admitted::Counted(0.5), "not more than a form");
+        assert_eq!(report(200, 7, NOW + 60), Admitted::Already, "the phone is in another network now");
+        assert_eq!(report(100, 8, NOW + 60), Admitted::Already, "keys cost nothing");
+        assert_eq!(report(200, 7, NOW + 36 * 60), Admitted::Counted(0.5));
+        let minted = (0..1_000).filter(|n| report(300 + n % 100, 1_000 + n, NOW) == Admitted::Flood).count();
+        assert!(minted > 0, "a neighbourhood that makes keys is capped");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_pulse::board::{
     Board, DayBoard, Health, IncidentBoard, PlaceBoard, ProbeRow, Record, SeriesBin, ServiceBoard,
+    TargetBoard,
 };
 use mbolo_pulse::{Asn, Detector, Incident, IncidentKind, IncidentState, Minute, Scope, ServiceId, Signal};
 
@@ -56,6 +57,8 @@ pub struct Ingredients<'a> {
     pub watches: &'a [Watch],
     /// What agents measured last, per service.
     pub probes: &'a BTreeMap<ServiceId, Vec<ProbeRow>>,
+    /// What agents say together of each target, per service.
+    pub targets: &'a BTreeMap<ServiceId, Vec<TargetBoard>>,
     /// How many people were heard, at least, where that bounds what may be public; a played day has no strangers in it.
     pub people: Option<&'a BTreeMap<ServiceId, BTreeMap<Place, People>>>,
     /// Incidents with the scopes that people were told of: what was public once stays so until its end.
@@ -256,6 +259,7 @@ fn service_board(
         countries,
         networks,
         probes: from.probes.get(&service.id).cloned().unwrap_or_default(),
+        targets: from.targets.get(&service.id).cloned().unwrap_or_default(),
         history_90d: history(from, service, incidents),
     }
 }

@@ -184,6 +184,11 @@ impl Edge {
         }
     }
 
+    /// Stands for an account at Unix seconds `now`: another number every day, as for senders.
+    pub fn account(&self, account: &[u8; 32], now: i64) -> u64 {
+        hash(&self.key_of(now.div_euclid(86_400)), &[b"account", account])
+    }
+
     fn key_of(&self, day: i64) -> [u8; 32] {
         let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if held.day < day {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use mbolo_pulse::board::{Board, Cause, IncidentBoard, UpdateBoard};
+use mbolo_pulse::board::{Board, Cause, IncidentBoard, TargetBoard, UpdateBoard};
 use mbolo_pulse::{
     Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Transition,
 };
@@ -34,6 +34,9 @@ pub const LATE_MINUTES: u32 = 72 * 60;
 
 /// Entries of one incident's timeline.
 const MOST_UPDATES: usize = 500;
+
+/// Targets that are kept with one incident.
+const MOST_TARGETS: usize = 20;
 
 /// What a person does with an incident.
 #[derive(Debug, Clone)]
@@ -295,6 +298,7 @@ impl Live {
     /// Takes in what was committed.
     fn gather(&mut self) {
         let now = self.shared.clock.minute();
+        self.changed |= self.shared.take_probed();
         for count in self.shared.store.take_fresh() {
             let Some(service) = self.names.get(&count.service).cloned() else { continue };
             let count = Count { service, ..count };
@@ -328,6 +332,7 @@ impl Live {
             watch.until = self.closed;
         }
         self.acknowledge(minute);
+        self.note_targets();
         self.shared.metrics.minutes_closed.add(1);
     }
 
@@ -383,6 +388,26 @@ impl Live {
             {
                 row.acknowledged_at = Some(minute);
                 self.unsaved.insert(id.clone());
+            }
+        }
+    }
+
+    /// Targets that are down where an incident is belong to its evidence, and stay with it when they work again.
+    fn note_targets(&mut self) {
+        let targets = self.shared.targets();
+        for (id, row) in &mut self.incidents {
+            if row.incident.state == IncidentState::Resolved {
+                continue;
+            }
+            let of_services = row.incident.services.iter().filter_map(|service| targets.get(service));
+            let scope = &row.incident.scope;
+            let is_there = |target: &&TargetBoard| {
+                target.down_in.iter().any(|place| place.contains(scope) || scope.contains(place))
+            };
+            for target in of_services.flatten().filter(is_there) {
+                if keep_worst(&mut row.targets, target) {
+                    self.unsaved.insert(id.clone());
+                }
             }
         }
     }
@@ -443,6 +468,7 @@ impl Live {
             incidents: &self.incidents,
             watches: &self.watches,
             probes: &self.shared.probe_rows(),
+            targets: &self.shared.targets(),
             people: people.as_ref(),
             told: &self.told,
             is_judging,
@@ -516,7 +542,19 @@ fn new_row(transition: &Transition) -> IncidentRow {
         cause: None,
         updates: Vec::new(),
         false_alarm: false,
+        targets: Vec::new(),
     }
+}
+
+/// Keeps a target as it was when most networks said that it is down. False if that is known already.
+fn keep_worst(kept: &mut Vec<TargetBoard>, target: &TargetBoard) -> bool {
+    match kept.iter().position(|one| one.target == target.target) {
+        Some(known) if kept[known].networks_down >= target.networks_down => return false,
+        Some(known) => kept[known] = target.clone(),
+        None if kept.len() >= MOST_TARGETS => return false,
+        None => kept.push(target.clone()),
+    }
+    true
 }
 
 /// Incidents on a board, each with its scope.

@@ -1,31 +1,30 @@
 //! Beacons that were taken, so that one that is sent again after a lost answer counts once.
 //!
-//! In memory, and not a row each as for agents and cells: a client sends one every minute, and 10,000 a second would be
-//! two thousand million rows in the three days that late counts are taken. After a restart a repetition counts twice.
-//! The name alone tells: a phone that moved to another network in between sends the same one.
+//! The newest of them, and not all of three days as for agents and cells: a client sends one every minute, and 10,000 a
+//! second would be two thousand million. The store keeps the same ones, written with what they count, so that a restart
+//! forgets none. The name alone tells: a phone that moved to another network in between sends the same one.
 
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
 use std::sync::Mutex;
+
+use sha2::{Digest, Sha256};
 
 use crate::shared::lock;
 
 /// Names that are remembered.
-const MOST: usize = 200_000;
+pub const MOST: usize = 200_000;
 
 /// What was taken, and what is being taken.
 #[derive(Debug, Default)]
 pub struct Repeats {
-    hasher: RandomState,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     /// Whether it is taken for good.
-    names: HashMap<u64, bool>,
-    order: VecDeque<u64>,
+    names: HashMap<i64, bool>,
+    order: VecDeque<i64>,
 }
 
 /// What is known of a name.
@@ -43,14 +42,20 @@ pub enum Seen<'a> {
 #[derive(Debug)]
 pub struct Claim<'a> {
     repeats: &'a Repeats,
-    name: u64,
+    name: i64,
     is_taken: bool,
 }
 
 impl Repeats {
+    /// Knows what was taken before, oldest first.
+    pub fn new(taken: Vec<i64>) -> Self {
+        let names = taken.iter().map(|name| (*name, true)).collect();
+        Self { known: Mutex::new(Known { names, order: taken.into() }) }
+    }
+
     /// Looks a name up, and reserves it if it is new.
     pub fn claim(&self, name: &str) -> Seen<'_> {
-        let name = self.hasher.hash_one(name);
+        let name = number(name);
         let mut known = lock(&self.known);
         match known.names.get(&name) {
             Some(true) => return Seen::Before,
@@ -62,7 +67,18 @@ impl Repeats {
     }
 }
 
+/// As the store keeps a name.
+fn number(name: &str) -> i64 {
+    let hash = Sha256::digest(name.as_bytes());
+    i64::from_be_bytes(std::array::from_fn(|at| hash[at]))
+}
+
 impl Claim<'_> {
+    /// For the store, to be written with what the name counts.
+    pub fn name(&self) -> i64 {
+        self.name
+    }
+
     /// It is kept: the same name does not count again.
     pub fn taken(mut self) {
         self.is_taken = true;
@@ -98,7 +114,12 @@ mod tests {
         // The store was full.
         drop(first);
         let Seen::Never(again) = repeats.claim("b1") else { panic!("it was not kept") };
+        let name = again.name();
         again.taken();
         assert!(matches!(repeats.claim("b1"), Seen::Before));
+        // After a restart.
+        let repeats = Repeats::new(vec![name]);
+        assert!(matches!(repeats.claim("b1"), Seen::Before));
+        assert!(matches!(repeats.claim("b2"), Seen::Never(_)));
     }
 }

@@ -1,27 +1,25 @@
 //! What the parts of the process share: the configuration, the gates for what comes in, the store, the newest board.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use mbolo_pulse::ServiceId;
-use mbolo_pulse::board::{Board, ProbeRow};
+use mbolo_pulse::board::{Board, ProbeRow, TargetBoard};
 use mbolo_pulse_publish::Publisher;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::edge::Edge;
+use crate::edge::{Edge, Place};
 use crate::live::Commands;
 use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::repeats::Repeats;
-use crate::store::{CommentRow, Store, StoreError, approved_comments};
+use crate::store::{CommentRow, Store, StoreError, approved_comments, taken_beacons};
+use crate::targets::Targets;
 use crate::work::Work;
-
-/// An agent's row is shown this long, seconds.
-const PROBE_SHOWN: i64 = 3_600;
 
 /// Without any agent for this long the board says so, seconds.
 const AGENTS_SILENT: i64 = 600;
@@ -31,9 +29,6 @@ const JUDGED_LATELY: Duration = Duration::from_secs(150);
 
 /// That the clock and the store disagreed at the start is said for this long, seconds.
 const JUMP_SHOWN: i64 = 3_600;
-
-/// What each agent measured last of each target.
-type LastProbes = BTreeMap<(String, String), ProbeRow>;
 
 /// Everything handlers and the live loop need.
 pub struct Shared {
@@ -56,7 +51,9 @@ pub struct Shared {
     /// Announcements, snapshots and peers, if configured.
     pub publisher: Option<Publisher>,
     published: RwLock<Arc<Published>>,
-    probes: Mutex<BTreeMap<ServiceId, LastProbes>>,
+    targets: Mutex<Targets>,
+    /// Something was measured since the last board: what is only shown is no count.
+    probed: AtomicBool,
     agent_heard: AtomicI64,
     comments: RwLock<Arc<Vec<CommentRow>>>,
     /// Beacons that were taken.
@@ -79,16 +76,18 @@ impl Shared {
     ) -> Result<Self, StoreError> {
         let limits = config.limits.clone();
         let comments = store.read(approved_comments)?;
+        let beacons = Repeats::new(store.read(taken_beacons)?);
         let names = config.services.iter().map(|service| service.id.clone());
         Ok(Self {
             work: Work::new(limits.pow_bits, limits.challenge_seconds.into(), limits.form_seconds.into()),
             admission: Mutex::new(Admission::new(limits, names)),
             metrics: Metrics::default(),
             published: RwLock::new(Arc::new(Published::new(board))),
-            probes: Mutex::default(),
+            targets: Mutex::default(),
+            probed: AtomicBool::new(false),
             agent_heard: AtomicI64::new(clock.now()),
             comments: RwLock::new(Arc::new(comments)),
-            beacons: Repeats::default(),
+            beacons,
             judged_at: Mutex::new(Instant::now()),
             jump_shown_until: AtomicI64::new(i64::MIN),
             config,
@@ -110,25 +109,29 @@ impl Shared {
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Published::new(board));
     }
 
-    /// Keeps what an agent measured last of a target.
-    pub fn note_probe(&self, service: &ServiceId, agent: &str, row: ProbeRow) {
-        self.agent_heard.fetch_max(self.clock.now(), Ordering::Relaxed);
-        let mut probes = lock(&self.probes);
-        let rows = probes.entry(service.clone()).or_default();
-        let key = (row.target.clone(), agent.to_owned());
-        if rows.get(&key).is_none_or(|known| known.at <= row.at) {
-            rows.insert(key, row);
-        }
+    /// Takes in what an agent measured of a target.
+    pub fn note_probe(&self, service: &ServiceId, agent: &str, place: Place, row: ProbeRow) {
+        let now = self.clock.now();
+        self.agent_heard.fetch_max(now, Ordering::Relaxed);
+        lock(&self.targets).note(service, agent, place, row, now);
+        self.probed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether agents measured anything since this was asked last.
+    pub fn take_probed(&self) -> bool {
+        self.probed.swap(false, Ordering::Relaxed)
     }
 
     /// What agents measured last, of each service, by target.
     pub fn probe_rows(&self) -> BTreeMap<ServiceId, Vec<ProbeRow>> {
-        let oldest = self.clock.now() - PROBE_SHOWN;
-        let mut probes = lock(&self.probes);
-        for rows in probes.values_mut() {
-            rows.retain(|_, row| row.at >= oldest);
-        }
-        probes.iter().map(|(service, rows)| (service.clone(), rows.values().cloned().collect())).collect()
+        lock(&self.targets).rows(self.clock.now())
+    }
+
+    /// What agents say together of each target, by service.
+    pub fn targets(&self) -> BTreeMap<ServiceId, Vec<TargetBoard>> {
+        let (targets, now) = (lock(&self.targets), self.clock.now());
+        let services = self.config.services.iter();
+        services.map(|service| (service.id.clone(), targets.boards(service, now))).collect()
     }
 
     /// No agent has said anything for ten minutes.
@@ -204,6 +207,7 @@ pub fn empty_board(config: &Config, now: i64) -> Board {
         incidents: &BTreeMap::new(),
         watches: &[],
         probes: &BTreeMap::new(),
+        targets: &BTreeMap::new(),
         people: None,
         told: &BTreeSet::new(),
         is_judging: false,

@@ -4,43 +4,40 @@
 
 mod common;
 
-use common::{Client, away, config, minute, observatory};
-use mbolo_pulse_server::Observatory;
+use common::{Client, away, minute, observatory, while_it_runs, while_it_runs_with};
+use mbolo_pulse_server::Config;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_is_counted_once_and_seen_on_the_board() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let awa = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
-        let report = awa.worked("whatsapp");
+    while_it_runs("", move |awa| {
+        let report = awa.worked_report("whatsapp", "send");
         assert_eq!(awa.post_json("/v1/report", &report).status, 202);
         let replayed = awa.at("192.0.2.99").post_json("/v1/report", &report);
         assert_eq!((replayed.status, replayed.json()["error"].as_str()), (410, Some("spent")));
         let again = awa.report("whatsapp");
         assert_eq!((again.status, again.json()["error"].as_str()), (409, Some("reported_before")));
-        let mut lazy = awa.worked("whatsapp");
-        lazy["service"] = json!("telegram");
-        assert_eq!(awa.post_json("/v1/report", &lazy).status, 403);
+        for (field, other) in [("service", "telegram"), ("problem", "calls")] {
+            let mut changed = awa.worked_report("whatsapp", "send");
+            changed[field] = json!(other);
+            let refused = awa.post_json("/v1/report", &changed);
+            assert_eq!((refused.status, refused.json()["error"].as_str()), (403, Some("bad_challenge")));
+        }
         let seen = awa.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
         assert_eq!(seen["service"]["problem_counts"], json!([["send", 1]]));
         assert_eq!(seen["service"]["countries"], json!([]), "one reporter's country is private");
         assert_eq!(awa.get("/v1/challenge?service=facebook").status, 404);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_from_one_neighbourhood_is_capped() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(data.path(), "");
-    config.limits.neighbourhood_full = 2;
-    config.limits.neighbourhood_most = 10;
-    let observatory = Observatory::start(config).await.unwrap();
-    let client = Client::new(observatory.address(), "");
-    away(move || {
+    let bounded = |config: &mut Config| {
+        config.limits.neighbourhood_full = 2;
+        config.limits.neighbourhood_most = 10;
+    };
+    while_it_runs_with("", bounded, move |client| {
         let statuses: Vec<u16> =
             (1..=15).map(|n| client.at(&format!("198.51.100.{n}")).report("whatsapp").status).collect();
         assert_eq!(statuses.iter().filter(|status| **status == 202).count(), 10);
@@ -49,46 +46,40 @@ async fn a_flood_from_one_neighbourhood_is_capped() {
         client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 11);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_without_scripts_reports_with_the_pages_own_form() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let page = client.get("/service/whatsapp?lang=fr");
         assert_eq!(page.status, 200);
         assert!(page.text.len() < 100_000, "the page has {} bytes", page.text.len());
-        let token = page.text.split("value=\"f1.").nth(1).unwrap().split('"').next().unwrap();
-        let body = format!("service=whatsapp&problem=send&lang=fr&token=f1.{token}");
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        let too_soon = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(too_soon.header("location"), Some("/service/whatsapp?notice=too-soon&lang=fr"));
+        let buttons: Vec<&str> = page.text.split("name=\"report\" value=\"").skip(1).collect();
+        let button = |at: usize| buttons[at].split('"').next().unwrap();
+        let press = |service: &str, button: &str| {
+            let body = format!("service={service}&report={button}&lang=fr");
+            let answer = client.post("/v1/report", &common::FORM, body.as_bytes());
+            (answer.status, answer.header("location").unwrap().to_owned())
+        };
+        let back = |service: &str, notice: &str| (303, format!("/service/{service}?notice={notice}&lang=fr"));
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "too-soon"));
         std::thread::sleep(std::time::Duration::from_millis(2_100));
-        let sent = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(
-            (sent.status, sent.header("location")),
-            (303, Some("/service/whatsapp?notice=report-thanks&lang=fr"))
-        );
-        let replayed = client.post("/v1/report", &form, body.as_bytes());
-        assert_eq!(replayed.header("location"), Some("/service/whatsapp?notice=form-expired&lang=fr"));
-        client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
+        assert_eq!(press("signal", button(1)), back("signal", "form-expired"), "another service's button");
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "report-thanks"));
+        assert_eq!(press("whatsapp", button(1)), back("whatsapp", "form-expired"));
+        assert_eq!(press("whatsapp", button(2)), back("whatsapp", "form-expired"), "one use for all of them");
+        let said = client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
+        assert_eq!(said["service"]["problem_counts"], json!([["receive", 1]]));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_machine_is_one_reporter_whatever_its_browser_calls_itself() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let report = |browser: &str, address: &str| {
             let client = client.at(address);
-            let body = client.worked("whatsapp").to_string();
+            let body = client.worked_report("whatsapp", "send").to_string();
             let headers = [("content-type", "application/json"), ("user-agent", browser)];
             client.post("/v1/report", &headers, body.as_bytes()).status
         };
@@ -99,7 +90,6 @@ async fn one_machine_is_one_reporter_whatever_its_browser_calls_itself() {
         assert_eq!(report("one", "[2001:db8::2]:4711"), 409, "a host has a /64 of addresses");
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,7 +103,7 @@ async fn a_page_of_somebody_else_cannot_make_its_visitors_report() {
         assert!(!star(&client.get("/v1/challenge?service=whatsapp")));
         assert!(star(&client.get("/v1/isitjustme?service=whatsapp")));
         let report = |origin: &str| {
-            let body = client.worked("whatsapp").to_string();
+            let body = client.worked_report("whatsapp", "send").to_string();
             client.post("/v1/report", &[("origin", origin)], body.as_bytes())
         };
         let refused = report("https://elsewhere.example");
@@ -129,28 +119,124 @@ async fn a_page_of_somebody_else_cannot_make_its_visitors_report() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
+async fn a_device_of_an_account_signs_instead_of_working_and_its_account_counts_once() {
+    let bounded = |config: &mut Config| config.limits.pow_bits = 26;
+    while_it_runs_with("", bounded, move |client| {
+        let at = |address: &str| client.at(address);
+        let send = |address: &str, report: &serde_json::Value| {
+            let answer = at(address).post_json("/v1/report", report);
+            (answer.status, answer.json()["error"].as_str().map(str::to_owned))
+        };
+        let refused = |status: u16, word: &str| (status, Some(word.to_owned()));
+        let first = client.signed_report("whatsapp", 1, 2);
+        let mut forged = client.signed_report("whatsapp", 1, 2);
+        forged["device"]["root_key"] = client.signed_report("whatsapp", 9, 2)["device"]["root_key"].clone();
+        assert_eq!(send("192.0.2.1", &forged), refused(403, "bad_signature"), "another account's key");
+        let mut other = client.signed_report("whatsapp", 1, 2);
+        other["device"]["signature"] = first["device"]["signature"].clone();
+        assert_eq!(send("192.0.2.1", &other), refused(403, "bad_signature"), "another challenge's signature");
+        let mut changed = client.signed_report("whatsapp", 1, 2);
+        changed["problem"] = json!("calls");
+        assert_eq!(send("192.0.2.1", &changed), refused(403, "bad_challenge"));
+        let mut neither = first.clone();
+        neither["device"].take();
+        assert_eq!(send("192.0.2.1", &neither), refused(400, "malformed"));
+        assert_eq!(send("192.0.2.1", &first), (202, None));
+        assert_eq!(send("192.0.2.1", &first), refused(410, "spent"));
+        let second_device = client.signed_report("whatsapp", 1, 3);
+        assert_eq!(send("203.0.113.9", &second_device), refused(409, "reported_before"), "one account");
+        assert_eq!(
+            send("192.0.2.1", &client.signed_report("whatsapp", 4, 5)),
+            refused(409, "reported_before")
+        );
+        assert_eq!(send("203.0.113.9", &client.signed_report("whatsapp", 4, 5)), (202, None));
+        client.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_looks_after_what_was_given_up_and_after_who_subscribed() {
     let data = tempfile::tempdir().unwrap();
-    let more = "[[services]]\nid = \"mbolo\"\nname = \"Mbolo\"\n\
-                [[services]]\nid = \"bank\"\nname = \"Bank\"\nproblems = [\"login\"]";
+    let more = "[publish]\nbase_url = \"https://pulse.example\"\n\
+                [publish.subscriptions]\nallow_private_addresses = true\n";
     let observatory = observatory(data.path(), more).await;
     let client = Client::new(observatory.address(), "192.0.2.1");
+    // A server that wants none of it.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = format!("http://{}/hook", gone.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in gone.incoming() {
+            use std::io::{Read, Write};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
     away(move || {
-        let mut report = client.worked("bank");
-        assert_eq!(client.post_json("/v1/report", &report).status, 400, "nothing is sent with a bank");
-        report["problem"] = json!("login");
-        assert_eq!(client.post_json("/v1/report", &report).status, 202);
+        let ask = |method: &str, path: &str| {
+            client.operate(method, &format!("/v1/operator/{path}"), "an-operator-in-a-test", &json!({}))
+        };
+        for (method, path) in
+            [("get", "dead-letters"), ("get", "subscriptions"), ("delete", "subscriptions/x")]
+        {
+            let path = format!("/v1/operator/{path}");
+            assert_eq!(client.operate(method, &path, "a-guess-of-somebody-else", &json!({})).status, 401);
+        }
+        let kept = client.webhook("http://127.0.0.1:1/kept").json()["id"].as_str().unwrap().to_owned();
+        assert_eq!(client.webhook(&hook).status, 201);
+        let letters = || ask("get", "dead-letters").json()["dead_letters"].as_array().unwrap().clone();
+        let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while letters().is_empty() && std::time::Instant::now() < patience {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let letter = letters().pop().expect("a delivery that is given up");
+        assert!(letter["reason"].as_str().unwrap().starts_with("410"), "{letter}");
+        let path = format!("dead-letters/{}", letter["id"]);
+        assert_eq!(ask("post", &path).status, 204);
+        while letters().is_empty() && std::time::Instant::now() < patience {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        assert_eq!(letters().len(), 1, "it was tried again, in vain");
+        assert_eq!((ask("delete", &path).status, letters().len()), (204, 0));
+        let again = ask("delete", &path);
+        assert_eq!((again.status, again.json()["error"].as_str()), (404, Some("unknown_letter")));
+        let all = ask("get", "subscriptions?kind=webhook").json();
+        assert_eq!(
+            all["subscriptions"].as_array().unwrap().len(),
+            1,
+            "the one that said 410 is forgotten: {all}"
+        );
+        assert_eq!(all["subscriptions"][0]["id"], json!(kept));
+        assert!(all["subscriptions"][0].get("secret").is_none());
+        assert_eq!(ask("get", "subscriptions?kind=email").json()["subscriptions"], json!([]));
+        assert_eq!(ask("delete", &format!("subscriptions/{kept}")).status, 204);
+        assert_eq!(ask("delete", &format!("subscriptions/{kept}")).status, 404);
+        assert_eq!(ask("get", "subscriptions").json()["subscriptions"], json!([]));
     })
     .await;
     observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
+    let more = "[[services]]\nid = \"mbolo\"\nname = \"Mbolo\"\n\
+                [[services]]\nid = \"bank\"\nname = \"Bank\"\nproblems = [\"login\"]";
+    while_it_runs(more, move |client| {
+        let asked = client.get("/v1/challenge?service=bank&problem=send");
+        assert_eq!(asked.status, 400, "nothing is sent with a bank");
+        let report = client.worked_report("bank", "login");
+        let mut other = report.clone();
+        other["problem"] = json!("send");
+        assert_eq!(client.post_json("/v1/report", &other).status, 400);
+        assert_eq!(client.post_json("/v1/report", &report).status, 202);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_is_read_kindly_and_a_refusal_always_has_the_same_shape() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
         for path in [
             "/v1/incidents?country=ga&service=",
@@ -174,17 +260,13 @@ async fn a_question_is_read_kindly_and_a_refusal_always_has_the_same_shape() {
         assert!(client.get("/nowhere").text.starts_with("<!"), "people get a page");
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_leads_to_no_subscription_ends_on_a_page_that_says_so() {
-    let data = tempfile::tempdir().unwrap();
     let more = "[publish]\nbase_url = \"https://pulse.example\"\n\
                 [publish.email]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"P <p@example.org>\"\n";
-    let observatory = observatory(data.path(), more).await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs(more, move |client| {
         for path in ["/subscribe/confirm", "/subscribe/end"] {
             let page = client.get(&format!("{path}?token=abc.def&lang=fr"));
             assert_eq!(page.status, 200);
@@ -201,7 +283,6 @@ async fn a_link_that_leads_to_no_subscription_ends_on_a_page_that_says_so() {
         }
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -212,18 +293,8 @@ async fn one_neighbourhood_fills_neither_the_moderators_queue_nor_strangers_lett
     let observatory = observatory(data.path(), more).await;
     let client = Client::new(observatory.address(), "");
     away(move || {
-        let comment = |address: &str| {
-            let client = client.at(address);
-            let mut comment = client.worked("whatsapp");
-            comment["text"] = json!("Nothing arrives");
-            client.post_json("/v1/comments", &comment).status
-        };
-        let hook = |n: u8| {
-            let client = client.at("198.51.100.1");
-            let mut hook = client.worked("webhook");
-            hook["url"] = json!(format!("http://127.0.0.1:1/{n}"));
-            client.post_json("/v1/webhooks", &hook).status
-        };
+        let comment = |address: &str| client.at(address).comment("whatsapp", "Nothing arrives").status;
+        let hook = |n: u8| client.at("198.51.100.1").webhook(&format!("http://127.0.0.1:1/{n}")).status;
         let comments: Vec<u16> = (1..=4).map(|n| comment(&format!("198.51.100.{n}"))).collect();
         assert_eq!(comments, [202, 202, 202, 429]);
         assert_eq!(comment("203.0.113.1"), 202, "others are still heard");
@@ -235,10 +306,7 @@ async fn one_neighbourhood_fills_neither_the_moderators_queue_nor_strangers_lett
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beacons_come_in_our_own_form_and_as_network_errors_of_browsers() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let own =
             json!({ "service": "mbolo", "minute": minute(), "batch": "b1", "attempts": 10, "failures": 3 });
         assert_eq!(client.post_json("/v1/beacon", &own).json()["counted"], 10);
@@ -278,15 +346,11 @@ async fn beacons_come_in_our_own_form_and_as_network_errors_of_browsers() {
         assert_eq!(question.header("access-control-allow-origin"), Some("*"));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cells_batch_counts_once_and_only_for_a_minute_that_can_be() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         let batch = |minute: u32, name: &str| {
             json!({ "cell": "cell.example", "minute": minute, "batch": name,
                     "rows": [{ "cc": "GA", "asn": 16058, "sockets": 120, "heartbeats": 90 }] })
@@ -317,15 +381,11 @@ async fn a_cells_batch_counts_once_and_only_for_a_minute_that_can_be() {
         assert_eq!(seen["service"]["networks"][0]["scope"]["asn"], 16058);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agents_results_are_shown_and_one_that_abstains_counts_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         // Without tables it says so.
         client.until("/v1/services", |said| said["board"]["limits"].to_string().contains("no_geo"));
         let batch = |name: &str, abstained: bool| {
@@ -345,18 +405,12 @@ async fn an_agents_results_are_shown_and_one_that_abstains_counts_nothing() {
         assert!(!seen["board"]["limits"].to_string().contains("no_agents"));
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_comment_is_shown_after_a_moderator_let_it_through() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
-        let mut comment = client.worked("whatsapp");
-        comment["text"] = json!("Nothing arrives in <b>Libreville</b>");
-        assert_eq!(client.post_json("/v1/comments", &comment).status, 202);
+    while_it_runs("", move |client| {
+        assert_eq!(client.comment("whatsapp", "Nothing arrives in <b>Libreville</b>").status, 202);
         let shown =
             || client.get("/v1/comments?service=whatsapp").json()["comments"].as_array().unwrap().len();
         assert_eq!(shown(), 0);
@@ -388,17 +442,34 @@ async fn a_comment_is_shown_after_a_moderator_let_it_through() {
         assert_eq!(unknown.status, 404);
     })
     .await;
-    observatory.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_is_written_without_scripts_on_a_page_that_stays() {
+    while_it_runs("", move |client| {
+        let page = client.get("/service/whatsapp/comment?lang=fr");
+        assert!(page.status == 200 && !page.text.contains("http-equiv"), "{}", page.text);
+        let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let send = |token: &str, text: &str| {
+            let body = format!("service=whatsapp&lang=fr&token={token}&text={text}");
+            client.post("/v1/comments", &common::FORM, body.as_bytes()).header("location").unwrap().to_owned()
+        };
+        let button = client.get("/service/whatsapp").text;
+        let button = button.split("name=\"report\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+        let expired = "/service/whatsapp/comment?notice=form-expired&lang=fr";
+        assert_eq!(send(button, "Rien"), expired, "a report's token is for a report");
+        assert_eq!(send(token, "Rien+n'arrive"), "/service/whatsapp?notice=comment-waits&lang=fr");
+        assert_eq!(send(token, "Rien"), expired);
+        assert_eq!(client.get("/service/nobody/comment").status, 404);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_reports_are_refused_and_the_page_is_served() {
-    let data = tempfile::tempdir().unwrap();
-    let mut config = config(data.path(), "");
-    config.limits.store_megabytes = 1;
-    let observatory = Observatory::start(config).await.unwrap();
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    let bounded = |config: &mut Config| config.limits.store_megabytes = 1;
+    while_it_runs_with("", bounded, move |client| {
         let rows: Vec<_> = (1..=10_000).map(|asn| json!({ "cc": "GA", "asn": asn, "sockets": 1 })).collect();
         let full = (0..30).find_map(|ago| {
             let body = json!({ "cell": "cell.example", "minute": minute() - ago, "batch": format!("{ago}"), "rows": rows });
@@ -427,15 +498,11 @@ async fn on_a_full_disk_reports_are_refused_and_the_page_is_served() {
         assert_eq!(client.get("/healthz").status, 503);
     })
     .await;
-    observatory.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_public_is_served_from_memory_with_tags_in_every_format() {
-    let data = tempfile::tempdir().unwrap();
-    let observatory = observatory(data.path(), "").await;
-    let client = Client::new(observatory.address(), "192.0.2.1");
-    away(move || {
+    while_it_runs("", move |client| {
         client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
         for path in [
             "/",
@@ -482,5 +549,4 @@ async fn what_is_public_is_served_from_memory_with_tags_in_every_format() {
         assert_eq!((me["knows_places"].as_bool(), me["place"].is_null()), (Some(false), true));
     })
     .await;
-    observatory.stop().await;
 }

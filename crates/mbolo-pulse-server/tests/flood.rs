@@ -51,7 +51,7 @@ async fn ten_thousand_reports_a_second_are_kept_and_the_page_is_served() {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut buffer = Vec::new();
     for n in 0..REPORTS as u32 {
-        let ask_for = b"GET /v1/challenge?service=whatsapp HTTP/1.1\r\nhost: x\r\n\r\n";
+        let ask_for = b"GET /v1/challenge?service=whatsapp&problem=send HTTP/1.1\r\nhost: x\r\n\r\n";
         let answer = ask(&mut stream, ask_for, &mut buffer).await;
         let challenge = answer.split("\"challenge\":\"").nth(1).unwrap().split('"').next().unwrap();
         let body = format!(

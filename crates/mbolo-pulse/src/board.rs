@@ -79,6 +79,9 @@ pub struct ServiceBoard {
     pub networks: Vec<PlaceBoard>,
     /// What agents measured last.
     pub probes: Vec<ProbeRow>,
+    /// What agents in different networks say together of each target, worst first.
+    #[serde(default)]
+    pub targets: Vec<TargetBoard>,
     /// 90 days, oldest first.
     pub history_90d: Vec<DayBoard>,
 }
@@ -134,6 +137,37 @@ pub struct ProbeRow {
     pub took_ms: Option<u32>,
 }
 
+/// One target as agents in different networks see it together. Each agent decides for itself, by a sequential test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetBoard {
+    /// What is measured: `https://web.whatsapp.com`.
+    pub target: String,
+    /// The service fails when it fails. Other targets are shown and make no incident.
+    pub required: bool,
+    /// `Down`: three networks say so, and more than find it working. `Degraded`: two networks do.
+    pub health: Health,
+    /// The world, or the countries in which two networks say that it is down.
+    pub down_in: Vec<Scope>,
+    /// Networks that measured it in the last 15 minutes; see [`TargetBoard::ENOUGH_NETWORKS`].
+    pub networks: u32,
+    /// Of which say that it is down.
+    pub networks_down: u32,
+    /// The phase that fails in most of them, as in [`ProbeRow::failed_phase`].
+    pub failed_phase: Option<String>,
+    /// Since when it fails, Unix seconds; absent while it is not down.
+    pub down_since: Option<i64>,
+}
+
+impl TargetBoard {
+    /// With fewer networks than these, a target is said to be measured from few.
+    pub const ENOUGH_NETWORKS: u32 = 5;
+
+    /// Whether networks agree that it is down, at least in a place.
+    pub fn is_down(&self) -> bool {
+        self.health >= Health::Degraded
+    }
+}
+
 /// One day of one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayBoard {
@@ -159,6 +193,9 @@ pub struct IncidentBoard {
     pub updates: Vec<UpdateBoard>,
     /// A person has found that nothing was wrong.
     pub false_alarm: bool,
+    /// Targets of its services that were down there while it was open, each as it was when most networks said so.
+    #[serde(default)]
+    pub targets: Vec<TargetBoard>,
 }
 
 /// Why it happened, and who says so.

@@ -65,6 +65,11 @@ impl DataDirectory {
         self.path.join("tls")
     }
 
+    /// Which countries and networks the observatory was told of.
+    pub(crate) fn regions(&self) -> PathBuf {
+        self.path.join("regions.json")
+    }
+
     /// The cell's keys, made on first start.
     pub(crate) fn keys(&self) -> Result<Keys, ServeError> {
         let cell = self.path.join("cell.key");

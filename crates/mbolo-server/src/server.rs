@@ -165,8 +165,9 @@ impl Server {
         let (stop_counting, counting_stops) = mpsc::channel();
         if target.is_some() || config.pulse_geo.is_some() {
             let (shared, mailboxes) = (shared.clone(), mailboxes.clone());
+            let gauge = pulse::Gauge::open(data.regions());
             // Nobody waits for it: what it does at the end is not worth a second of anybody's time.
-            spawn("pulse", move || pulse::run(&shared, &mailboxes, target, &counting_stops))?;
+            spawn("pulse", move || pulse::run(&shared, &mailboxes, target, gauge, &counting_stops))?;
         }
         Ok(Self {
             shared,

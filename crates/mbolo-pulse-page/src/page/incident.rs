@@ -5,7 +5,7 @@ use mbolo_pulse::board::{Health, IncidentBoard};
 use mbolo_pulse::model::{IncidentId, IncidentState};
 
 use super::service::steps;
-use super::{Frame, document};
+use super::{Frame, document, targets};
 use crate::address;
 use crate::context::PageContext;
 use crate::glyph;
@@ -92,6 +92,9 @@ fn evidence(texts: &Texts, one: &IncidentBoard) -> Markup {
                     }
                 }
                 p class="hint" { (texts.get("evidence-hint")) }
+            }
+            @if !one.targets.is_empty() {
+                (targets::table(texts, &one.targets, &texts.get("evidence-targets"), false))
             }
         }
     }

@@ -1,11 +1,13 @@
 //! The pages. Each is one document with its style, its drawings and its script inside: nothing else is fetched, so it is
 //! whole wherever it is mirrored, and it works without the script.
 
+mod comment;
 mod home;
 mod incident;
 mod more;
 mod service;
 mod subscription;
+mod targets;
 
 use data_encoding::BASE64;
 use maud::{DOCTYPE, Markup, html};
@@ -18,6 +20,7 @@ use crate::glyph;
 use crate::texts::{Language, Texts, raw};
 use crate::when;
 
+pub use comment::comment;
 pub use home::home;
 pub use incident::incident;
 pub use more::{how_we_know, not_found, service_unavailable, subscribe};

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mbolo_pulse::board::{DayBoard, Health, IncidentBoard, PlaceBoard, ServiceBoard};
 use mbolo_pulse::model::{IncidentState, Scope, ServiceId};
 
-use super::{Frame, document, form_fields};
+use super::{Frame, document, targets};
 use crate::address;
 use crate::chart;
 use crate::context::{Comment, Notice, PageContext};
@@ -19,7 +19,7 @@ use crate::words;
 /// Rows of a table that are shown: beyond, the page would be heavier than a slow connection carries.
 const PLACES_SHOWN: usize = 30;
 const NETWORKS_SHOWN: usize = 12;
-const PROBES_SHOWN: usize = 16;
+const PROBES_SHOWN: usize = 12;
 const INCIDENTS_SHOWN: usize = 6;
 const COMMENTS_SHOWN: usize = 20;
 /// Comments are shown until this many bytes of HTML are reached: escaping can make a text several times as long.
@@ -115,10 +115,10 @@ fn report(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> M
                     form id="report" method="post" action=(address::POST_REPORT)
                         data-service=(service.id) data-challenge=(address::CHALLENGE)
                         data-busy=(texts.get("report-busy")) data-failed=(texts.get("report-failed")) {
-                        (form_fields(context, &token.0))
+                        input type="hidden" name="lang" value=(context.language.tag());
                         input type="hidden" name="service" value=(service.id);
                         @for problem in &service.problems {
-                            button name="problem" value=(problem.as_str()) { (words::problem(texts, *problem)) }
+                            button name="report" value=(token.of_problem(*problem)) data-problem=(problem.as_str()) { (words::problem(texts, *problem)) }
                         }
                     }
                     p class="hint" id="report-state" role="status" { (count) }
@@ -283,6 +283,8 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
     let mut probes: Vec<_> = service.probes.iter().collect();
     probes.sort_by_key(|probe| probe.ok);
     let failed = service.probes.iter().filter(|probe| !probe.ok).count();
+    let down = service.targets.iter().filter(|target| target.is_down()).count();
+    let numbers = [("down", (down as f64).into()), ("all", (service.targets.len() as f64).into())];
     html! {
         section class="card" aria-labelledby="h-measured" {
             h2 id="h-measured" { (texts.get("measured-title")) }
@@ -298,6 +300,9 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
                         @else { (texts.get("measured-machines-none")) }
                     }
                 }
+            }
+            @if !service.targets.is_empty() {
+                (targets::table(texts, &service.targets, &texts.with("targets-caption", &numbers), context.is_stale()))
             }
             @if probes.is_empty() {
                 p class="hint" { (texts.get("probes-none")) }
@@ -351,20 +356,8 @@ fn comments(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
                     }
                 }
             }
-            @if let Some(token) = &context.report_form {
-                details id="comment-form" {
-                    summary { (texts.get("comment-open")) }
-                    form method="post" action=(address::POST_COMMENT) {
-                        (form_fields(context, &token.0))
-                        input type="hidden" name="service" value=(service.id);
-                        label for="comment-author" { (texts.get("comment-author")) }
-                        input id="comment-author" name="author" maxlength="40" autocomplete="nickname";
-                        label for="comment-text" { (texts.get("comment-text")) }
-                        textarea id="comment-text" name="text" rows="3" maxlength="500" required {}
-                        p class="hint" { (texts.get("comment-hint")) }
-                        button { (texts.get("comment-send")) }
-                    }
-                }
+            @if context.report_form.is_some() {
+                p { a class="button" href=(context.links().to(&address::comment(service.id.as_str()))) { (texts.get("comment-open")) } }
             }
         }
     }

@@ -229,6 +229,10 @@ impl Announcer {
         outbox::revive(&lock(&self.store), id, now)
     }
 
+    pub(crate) fn drop_dead_letter(&self, id: i64) -> Result<bool, StoreError> {
+        outbox::drop_dead_letter(&lock(&self.store), id)
+    }
+
     pub(crate) fn email_is_offered(&self) -> bool {
         self.email.is_some()
     }

@@ -280,6 +280,12 @@ pub(crate) fn revive(connection: &Connection, id: i64, now: i64) -> Result<bool,
     Ok(changed > 0)
 }
 
+/// Forgets a dead letter. That its receiver was told stays known, so it is not told again.
+pub(crate) fn drop_dead_letter(connection: &Connection, id: i64) -> Result<bool, StoreError> {
+    let removed = connection.execute("DELETE FROM delivery WHERE id = ?1 AND state = 'dead'", [id])?;
+    Ok(removed > 0)
+}
+
 /// `sent`, `later` or `dead`, and why.
 fn verdict(claim: &Claim, outcome: &Outcome, now: i64) -> (Settled, Option<String>) {
     match outcome {

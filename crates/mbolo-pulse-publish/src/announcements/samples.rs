@@ -38,6 +38,7 @@ pub fn gabon() -> Board {
             }],
             networks: Vec::new(),
             probes: Vec::new(),
+            targets: Vec::new(),
             history_90d: Vec::new(),
         }],
         incidents: vec![IncidentBoard {
@@ -59,6 +60,7 @@ pub fn gabon() -> Board {
             cause: None,
             updates: Vec::new(),
             false_alarm: false,
+            targets: Vec::new(),
         }],
         record: Record::default(),
         limits: Vec::new(),

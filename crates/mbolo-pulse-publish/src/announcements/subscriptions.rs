@@ -7,7 +7,7 @@ use lettre::Address;
 use mbolo_pulse::Country;
 use mbolo_pulse_page::Language;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::channel::{Filter, Receiver};
 use super::outbox::{self, Claim, Settled};
@@ -52,7 +52,7 @@ pub struct NewWebhook {
 }
 
 /// By which way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum SubscriptionKind {

@@ -49,6 +49,7 @@ fn incident(scope: Scope, signal: Signal, observed: f64) -> IncidentBoard {
         cause: None,
         updates: Vec::new(),
         false_alarm: false,
+        targets: Vec::new(),
     }
 }
 
@@ -84,7 +85,7 @@ fn changed(
     let now = Minute::of_unix(NOW);
     let incidents = incidents.into_iter().map(|one| (one.incident.id.0.clone(), one)).collect();
     let (config, detector) = (Config::default(), Detector::new(DetectorConfig::default()));
-    let probes = BTreeMap::new();
+    let (probes, targets) = (BTreeMap::new(), BTreeMap::new());
     let watches = [Watch { from: Minute(now.0 - 2_000), until: now }];
     let mut ingredients = Ingredients {
         config: &config,
@@ -93,6 +94,7 @@ fn changed(
         incidents: &incidents,
         watches: &watches,
         probes: &probes,
+        targets: &targets,
         people,
         told,
         is_judging: true,

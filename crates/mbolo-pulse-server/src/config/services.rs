@@ -2,6 +2,7 @@
 
 use mbolo_pulse::board::Ownership;
 use mbolo_pulse::{Problem, ServiceId};
+use mbolo_pulse_probe::whatsapp;
 use serde::Deserialize;
 
 /// One service.
@@ -39,7 +40,13 @@ pub struct ProbeTarget {
     /// An address (`https://…`, `tcp://host:port`, `tls://…`, `dns://…`, `wss://…`, `mbolo://…`) or a recipe
     /// (`recipe:ooni-whatsapp`).
     pub target: String,
+    /// The service fails when this does. Of a recipe, that is what the apps connect to.
+    #[serde(default)]
+    pub required: bool,
 }
+
+/// The recipe that agents call `whatsapp`.
+const WHATSAPP_RECIPE: &str = "recipe:ooni-whatsapp";
 
 fn third_party() -> Ownership {
     Ownership::ThirdParty
@@ -49,7 +56,24 @@ fn all_problems() -> Vec<Problem> {
     Problem::ALL.to_vec()
 }
 
+impl ProbeTarget {
+    /// As agents name it in their results.
+    fn in_results(&self) -> &str {
+        if self.target == WHATSAPP_RECIPE { whatsapp::ENDPOINTS } else { &self.target }
+    }
+}
+
 impl ServiceConfig {
+    /// Targets that the service needs, as agents name them.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.probes.iter().filter(|probe| probe.required).map(ProbeTarget::in_results)
+    }
+
+    /// Whether the service needs a target.
+    pub fn requires(&self, target: &str) -> bool {
+        self.required().any(|required| required == target)
+    }
+
     /// The host of its address and of what is measured, for beacons that name one.
     pub fn owns_host(&self, host: &str) -> bool {
         let targets = self.probes.iter().map(|probe| probe.target.as_str());
@@ -80,6 +104,7 @@ pub fn default_services() -> Vec<ServiceConfig> {
     const MESSENGER: [Problem; 8] = Problem::ALL;
     const VIDEO: [Problem; 5] =
         [Problem::Media, Problem::ConnectApp, Problem::ConnectWeb, Problem::Login, Problem::Other];
+    let probe = |target: &str| ProbeTarget { target: target.to_owned(), required: target == WHATSAPP_RECIPE };
     let service =
         |id: &str, name: &str, url: Option<&str>, problems: &[Problem], probes: &[&str]| ServiceConfig {
             id: ServiceId::new(id).expect("the built-in names are valid"),
@@ -88,18 +113,12 @@ pub fn default_services() -> Vec<ServiceConfig> {
             url: url.map(str::to_owned),
             aliases: Vec::new(),
             problems: problems.to_vec(),
-            probes: probes.iter().map(|target| ProbeTarget { target: (*target).to_owned() }).collect(),
+            probes: probes.iter().map(|target| probe(target)).collect(),
             official_feed: None,
         };
     vec![
         service("mbolo", "Mbolo", None, &MESSENGER, &["mbolo://127.0.0.1:7878"]),
-        service(
-            "whatsapp",
-            "WhatsApp",
-            Some("https://www.whatsapp.com"),
-            &MESSENGER,
-            &["recipe:ooni-whatsapp"],
-        ),
+        service("whatsapp", "WhatsApp", Some("https://www.whatsapp.com"), &MESSENGER, &[WHATSAPP_RECIPE]),
         service(
             "telegram",
             "Telegram",
@@ -129,6 +148,14 @@ mod tests {
         assert!(whatsapp.owns_host("web.WhatsApp.com"));
         assert!(!whatsapp.owns_host("notwhatsapp.com"));
         assert!(!whatsapp.owns_host("com"));
+    }
+
+    #[test]
+    fn of_the_recipe_the_service_needs_what_the_apps_connect_to() {
+        let services = default_services();
+        assert!(services[1].requires("tcp://e1-e16.whatsapp.net:443,5222"));
+        assert!(!services[1].requires("https://web.whatsapp.com/"), "the apps work without the website");
+        assert!(services[2].required().next().is_none());
     }
 
     #[test]

@@ -183,6 +183,8 @@ async fn open(
         replay_days: HISTORY_DAYS + 1,
         ..Config::default()
     };
+    // Agents of that day measured none of today's targets.
+    config.services.iter_mut().for_each(|service| service.probes.clear());
     // A visitor's minutes are slower than those that are played.
     config.limits.challenge_seconds = 3_600;
     config.limits.form_seconds = 86_400;
@@ -238,8 +240,8 @@ async fn play(options: &DemoOptions, scene: &Scene, shared: &Arc<Shared>) -> Res
         let next = if is_played { at.plus(1) } else { next_stretch(scene, at).min(at.plus(60)) };
         let counts = (at.0..next.0).flat_map(|minute| world.minute(Minute(minute))).collect();
         shared.store.add(counts).await.map_err(ServeError::from)?;
-        for (service, agent, row) in world.probes(Minute(next.0 - 1)) {
-            shared.note_probe(&service, &agent, row);
+        for (service, place, row) in world.probes(Minute(next.0 - 1)) {
+            shared.note_probe(&service, &place.asn.0.to_string(), place, row);
         }
         shared.clock.set_ms((next.unix() + grace) * 1_000);
         at = next;

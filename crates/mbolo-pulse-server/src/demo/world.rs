@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::facts::Fact;
+use crate::edge::Place;
 
 /// Country, people in some unit, hours that its clock is ahead of UTC.
 const COUNTRIES: [(&str, f64, f64); 14] = [
@@ -232,7 +233,7 @@ impl World {
     }
 
     /// What agents measured in a minute, for the page.
-    pub(super) fn probes(&mut self, minute: Minute) -> Vec<(ServiceId, String, ProbeRow)> {
+    pub(super) fn probes(&mut self, minute: Minute) -> Vec<(ServiceId, Place, ProbeRow)> {
         let mut rows = Vec::new();
         for agent in self.agents() {
             if self.reached(&agent, minute) < 0.5 {
@@ -248,7 +249,7 @@ impl World {
                     failed_phase: (!ok).then(|| "session".to_owned()),
                     took_ms: Some(if ok { self.random.random_range(60..400) } else { 10_000 }),
                 };
-                rows.push((service, agent.asn.0.to_string(), row));
+                rows.push((service, Place { cc: agent.cc, asn: agent.asn }, row));
             }
         }
         rows

@@ -1,4 +1,5 @@
 //! What agents measured. An agent that lost its own network abstains; where an agent stands is the configuration's word.
+//! What its round counts for a service is decided in [`round`].
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,9 @@ use serde_json::{Value, json};
 use super::arrival::{PROBES, counted_in};
 use super::signed::{check_batch_name, check_minute, signer};
 use super::{App, Refused};
+use crate::edge::Place;
 use crate::store::Batch;
+use crate::targets::round;
 
 /// The longest name of a target, bytes.
 const TARGET_NAME: usize = 256;
@@ -83,13 +86,25 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
         return Ok(Json(json!({ "counted": false, "abstained": true })));
     }
     let minute = counted_in(Minute(batch.minute), shared.clock.minute(), PROBES);
-    let mut counts: BTreeMap<ServiceId, Count> = BTreeMap::new();
-    let mut rows = Vec::new();
+    let mut rows: BTreeMap<ServiceId, Vec<ProbeRow>> = BTreeMap::new();
     for result in batch.results {
         let Some(service) = shared.config.service(result.service.as_str()) else { continue };
-        let count = counts.entry(service.id.clone()).or_insert_with(|| Count {
+        rows.entry(service.id.clone()).or_default().push(ProbeRow {
+            target: result.target,
+            vantage: format!("{} AS{}", agent.cc, agent.asn.0),
+            at: Minute(batch.minute).unix(),
+            ok: result.ok,
+            failed_phase: result.failed_phase.map(|phase| phase.as_str().to_owned()),
+            took_ms: result.took_ms,
+        });
+    }
+    let understood: usize = rows.values().map(Vec::len).sum();
+    let counts = rows.iter().filter_map(|(id, rows)| {
+        let results = rows.iter().map(|row| (row.target.as_str(), row.ok));
+        let (attempts, failures) = round(shared.config.service(id.as_str())?, results)?;
+        Some(Count {
             minute,
-            service: service.id.clone(),
+            service: id.clone(),
             cc: agent.cc,
             asn: agent.asn,
             signal: Signal::Probe,
@@ -97,33 +112,20 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
             cell: None,
             n: 1,
             weight: None,
-            attempts: 0,
-            failures: 0,
-        });
-        count.attempts += 1;
-        count.failures += u32::from(!result.ok);
-        rows.push((
-            service.id.clone(),
-            ProbeRow {
-                target: result.target,
-                vantage: format!("{} AS{}", agent.cc, agent.asn.0),
-                at: Minute(batch.minute).unix(),
-                ok: result.ok,
-                failed_phase: result.failed_phase.map(|phase| phase.as_str().to_owned()),
-                took_ms: result.took_ms,
-            },
-        ));
-    }
-    let understood = rows.len();
+            attempts,
+            failures,
+        })
+    });
+    let counts = counts.collect();
     let source = format!("agent:{}", agent.name);
     let batch = Batch { source, id: batch.batch, minute: batch.minute, is_whole_minute: false };
-    let counts = counts.into_values().collect();
     let is_new =
         shared.store.add_once(batch, counts).await.inspect_err(|_| shared.metrics.not_stored.add(1))?;
     if is_new {
         shared.metrics.agent_batches.add(1);
-        for (service, row) in rows {
-            shared.note_probe(&service, &agent.name, row);
+        let place = Place { cc: agent.cc, asn: agent.asn };
+        for (service, rows) in rows {
+            rows.into_iter().for_each(|row| shared.note_probe(&service, &agent.name, place, row));
         }
     } else {
         shared.metrics.batches_repeated.add(1);
@@ -144,30 +146,74 @@ mod tests {
     use crate::config::{AgentConfig, Config, PublicKey};
     use crate::shared::for_tests;
 
+    /// Takes a batch of the agent whose key this is; says how much of it was understood.
+    async fn send(shared: &std::sync::Arc<crate::shared::Shared>, key: &SigningKey, body: &Value) -> Value {
+        let body = body.to_string();
+        let hex = |bytes: &[u8]| HeaderValue::from_str(&HEXLOWER.encode(bytes)).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-mbolo-agent", hex(key.verifying_key().as_bytes()));
+        headers.insert("x-mbolo-signature", hex(&key.sign(body.as_bytes()).to_bytes()));
+        let Json(said) = results(State(shared.clone()), headers, Bytes::from(body)).await.unwrap();
+        assert_eq!(said["counted"], true);
+        said["results"].clone()
+    }
+
+    fn agent(key: &SigningKey, cc: &str, asn: u32) -> AgentConfig {
+        AgentConfig {
+            name: format!("agent-{asn}"),
+            key: PublicKey(key.verifying_key()),
+            cc: Country::new(cc).unwrap(),
+            asn: Asn(asn),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_target_is_told_by_networks_and_counts_for_the_service_that_needs_it() {
+        let data = tempfile::tempdir().unwrap();
+        let keys: Vec<SigningKey> = (1..=3).map(|seed| SigningKey::from_bytes(&[seed; 32])).collect();
+        let agents = keys.iter().zip([("GA", 1), ("FR", 2), ("KE", 3)]);
+        let agents = agents.map(|(key, (cc, asn))| agent(key, cc, asn)).collect();
+        let text = "[[services]]\nid = \"bank\"\nname = \"Bank\"\nprobes = [{ target = \"tcp://app.bank:443\", \
+                    required = true }, { target = \"https://bank\" }]\n\
+                    [[services]]\nid = \"mbolo\"\nname = \"Mbolo\"";
+        let config = Config::layered(text, |_| None, crate::config::Overrides::default()).unwrap();
+        let shared = for_tests(
+            Config { data: data.path().to_owned(), agents, ..config },
+            &Clock::manual(1_700_000_000_000),
+        );
+        for round in 0..4 {
+            let minute = shared.clock.minute().0;
+            for key in &keys {
+                let body = json!({ "batch": format!("{minute}"), "minute": minute, "results": [
+                    { "service": "bank", "target": "tcp://app.bank:443", "ok": false, "failed_phase": "tcp" },
+                    { "service": "bank", "target": "https://bank", "ok": round != 2 },
+                ] });
+                assert_eq!(send(&shared, key, &body).await, 2);
+            }
+            shared.clock.set_ms(shared.clock.now_ms() + 60_000);
+        }
+        let targets = &shared.targets()[&ServiceId::new("bank").unwrap()];
+        let said: Vec<_> = targets.iter().map(|one| (one.target.as_str(), one.networks_down)).collect();
+        assert_eq!(said, [("tcp://app.bank:443", 3), ("https://bank", 0)]);
+        assert_eq!(targets[0].failed_phase.as_deref(), Some("tcp"));
+        let counted = observed(&shared);
+        assert!(counted.iter().all(|one| (one.attempts, one.failures) == (1, 1)), "{counted:?}");
+        assert_eq!(counted.len(), 12);
+    }
+
     #[tokio::test]
     async fn results_count_when_they_arrive_and_are_shown_with_the_agents_own_time() {
         let data = tempfile::tempdir().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);
-        let agent = AgentConfig {
-            name: "libreville".to_owned(),
-            key: PublicKey(key.verifying_key()),
-            cc: Country::new("GA").unwrap(),
-            asn: Asn(16_058),
-        };
-        let config = Config { data: data.path().to_owned(), agents: vec![agent], ..Config::default() };
+        let agents = vec![agent(&key, "GA", 16_058)];
+        let config = Config { data: data.path().to_owned(), agents, ..Config::default() };
         let shared = for_tests(config, &Clock::manual(1_700_000_000_000));
         let now = shared.clock.minute();
         for ago in [1, 15, 16] {
             let body = json!({ "batch": format!("b{ago}"), "minute": now.0 - ago, "results": [
-                { "service": "whatsapp", "target": format!("t{ago}"), "ok": true },
-            ] })
-            .to_string();
-            let hex = |bytes: &[u8]| HeaderValue::from_str(&HEXLOWER.encode(bytes)).unwrap();
-            let mut headers = HeaderMap::new();
-            headers.insert("x-mbolo-agent", hex(key.verifying_key().as_bytes()));
-            headers.insert("x-mbolo-signature", hex(&key.sign(body.as_bytes()).to_bytes()));
-            let Json(said) = results(State(shared.clone()), headers, Bytes::from(body)).await.unwrap();
-            assert_eq!(said["counted"], true);
+                { "service": "signal", "target": format!("t{ago}"), "ok": true },
+            ] });
+            assert_eq!(send(&shared, &key, &body).await, 1);
         }
         let counted: Vec<(u32, u32)> =
             observed(&shared).iter().map(|count| (now.0 - count.minute.0, count.attempts)).collect();

@@ -85,19 +85,19 @@ pub async fn beacon(
             return Err(Refused::malformed(format!("at most {MOST_REPORTS} reports at once")));
         }
         let counts = network_errors(&shared, &sender, reports);
-        return keep(&shared, counts).await;
+        return keep(&shared, counts, None).await;
     }
     let beacon: Beacon =
         serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
     let Some(batch) = &beacon.batch else {
         let counts = own(&shared, &sender, beacon)?.into_iter().collect();
-        return keep(&shared, counts).await;
+        return keep(&shared, counts, None).await;
     };
     check_batch_name(batch)?;
     match shared.beacons.claim(batch) {
         Seen::Before => {
             shared.metrics.batches_repeated.add(1);
-            keep(&shared, Vec::new()).await
+            keep(&shared, Vec::new(), None).await
         }
         Seen::Now => Err(Refused::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -106,17 +106,22 @@ pub async fn beacon(
         )),
         Seen::Never(claim) => {
             let counts = own(&shared, &sender, beacon)?.into_iter().collect();
-            let kept = keep(&shared, counts).await?;
+            let kept = keep(&shared, counts, Some(claim.name())).await?;
             claim.taken();
             Ok(kept)
         }
     }
 }
 
-async fn keep(shared: &Shared, counts: Vec<Count>) -> Result<(StatusCode, Json<Value>), Refused> {
+async fn keep(
+    shared: &Shared,
+    counts: Vec<Count>,
+    batch: Option<i64>,
+) -> Result<(StatusCode, Json<Value>), Refused> {
     let attempts: u32 = counts.iter().map(|count| count.attempts).sum();
     if !counts.is_empty() {
-        shared.store.add(counts).await.inspect_err(|_| shared.metrics.not_stored.add(1))?;
+        let added = shared.store.add_beacon(counts, batch).await;
+        added.inspect_err(|_| shared.metrics.not_stored.add(1))?;
         shared.metrics.beacons.add(1);
     }
     Ok((StatusCode::ACCEPTED, Json(json!({ "counted": attempts }))))
@@ -246,6 +251,18 @@ mod tests {
         assert!(send(&shared, "application/json", in_vain).await.is_err());
         assert_eq!(send(&shared, "application/json", own.clone()).await.unwrap(), 3);
         assert_eq!(send(&shared, "application/json", own).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_was_taken_is_known_after_a_restart() {
+        let data = tempfile::tempdir().unwrap();
+        let own = json!({ "service": "mbolo", "batch": "b1", "attempts": 3, "failures": 0 });
+        let before = shared(data.path());
+        assert_eq!(send(&before, "application/json", own.clone()).await.unwrap(), 3);
+        drop(before);
+        let after = shared(data.path());
+        assert_eq!(send(&after, "application/json", own).await.unwrap(), 0);
+        assert_eq!(observed(&after).iter().map(|count| count.attempts).sum::<u32>(), 3);
     }
 
     #[test]

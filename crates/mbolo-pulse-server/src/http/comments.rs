@@ -7,14 +7,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::Board;
 use mbolo_pulse::{Country, Scope, ServiceId};
+use mbolo_pulse_page::address;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::report::{Nonce, back_to_service, form_notice};
+use super::report::{Nonce, back_to, back_to_service, form_notice};
 use super::{App, Peer, Refused, is_form, sender};
 use crate::shared::{Shared, lock};
 use crate::store::{CommentRow, save_comment, waiting_count};
+use crate::work::Purpose;
 
 /// Characters of a comment.
 const TEXT: usize = 500;
@@ -81,7 +83,8 @@ pub async fn write(
             serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
         let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
         let nonce = written.nonce.as_ref().ok_or_else(|| Refused::malformed("nonce: a number"))?.number()?;
-        shared.work.spend(&written.challenge, service.id.as_str(), nonce, shared.clock.now())?;
+        let of = Purpose::Comment(service.id.clone());
+        shared.work.spend(&written.challenge, &of, nonce, shared.clock.now())?;
         keep(&shared, &peer, &headers, written).await?;
         let body = Json(json!({ "waits_for_moderation": true }));
         return Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response());
@@ -93,16 +96,17 @@ pub async fn write(
         return Err(Refused::unknown_service());
     };
     let (id, language) = (service.id.clone(), written.lang.clone());
-    let notice = match shared.work.spend_form(&written.token, id.as_str(), shared.clock.now()) {
+    let of = Purpose::Comment(id.clone());
+    let notice = match shared.work.spend_form(&written.token, &of, shared.clock.now()) {
         Err(error) => form_notice(error),
         Ok(()) => match keep(&shared, &peer, &headers, written).await {
-            Ok(()) => "comment-waits",
+            Ok(()) => return Ok(back_to_service(id.as_str(), "comment-waits", language.as_deref())),
             Err(refused) if refused.word() == "malformed" => "comment-refused",
             Err(refused) if refused.word() == "flood" => "too-many",
             Err(_) => "not-stored",
         },
     };
-    Ok(back_to_service(id.as_str(), notice, language.as_deref()))
+    Ok(back_to(&address::comment(id.as_str()), notice, language.as_deref()))
 }
 
 async fn keep(

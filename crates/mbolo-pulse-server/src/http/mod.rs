@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 mod agent;
 mod answer;
@@ -46,7 +46,7 @@ type App = State<Arc<Shared>>;
 
 /// Every path that is part of the API, with its methods.
 #[cfg(test)]
-pub const ROUTES: [(&str, &[&str]); 38] = [
+pub const ROUTES: [(&str, &[&str]); 42] = [
     ("/v1/challenge", &["get"]),
     ("/v1/report", &["post"]),
     ("/v1/beacon", &["post"]),
@@ -69,6 +69,10 @@ pub const ROUTES: [(&str, &[&str]); 38] = [
     ("/v1/operator/incidents/{id}/updates", &["post"]),
     ("/v1/operator/incidents/{id}/false-alarm", &["put", "delete"]),
     ("/v1/operator/publishing", &["get"]),
+    ("/v1/operator/dead-letters", &["get"]),
+    ("/v1/operator/dead-letters/{id}", &["post", "delete"]),
+    ("/v1/operator/subscriptions", &["get"]),
+    ("/v1/operator/subscriptions/{id}", &["delete"]),
     ("/v1/openapi.json", &["get"]),
     ("/openapi.json", &["get"]),
     ("/api/v2/summary.json", &["get"]),
@@ -116,6 +120,10 @@ pub fn router(shared: Arc<Shared>) -> Router {
             put(operator::set_false_alarm).delete(operator::unset_false_alarm),
         )
         .route("/v1/operator/publishing", get(operator::publishing))
+        .route("/v1/operator/dead-letters", get(operator::dead_letters))
+        .route("/v1/operator/dead-letters/{id}", post(operator::retry_letter).delete(operator::drop_letter))
+        .route("/v1/operator/subscriptions", get(operator::subscriptions))
+        .route("/v1/operator/subscriptions/{id}", delete(operator::remove_subscription))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/openapi.json", get(openapi::document))
         .route("/api/v2/{document}", get(faces::statuspage))
@@ -128,11 +136,12 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(read::health))
         .route("/", get(pages::home))
         .route("/service/{id}", get(pages::service))
+        .route("/service/{id}/comment", get(pages::comment))
         .route("/incident/{id}", get(pages::incident))
         .route("/how-we-know", get(pages::how_we_know))
         .route("/subscribe", get(pages::subscribe))
-        .route(address::CONFIRM_SUBSCRIPTION, get(pages::ask_to_confirm).post(subscribe::confirm))
-        .route(address::END_SUBSCRIPTION, get(pages::ask_to_end).post(subscribe::end))
+        .route(address::CONFIRM_SUBSCRIPTION, get(pages::letter).post(subscribe::confirm))
+        .route(address::END_SUBSCRIPTION, get(pages::letter).post(subscribe::end))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(body))
         .layer(middleware::from_fn_with_state(shared.clone(), around))

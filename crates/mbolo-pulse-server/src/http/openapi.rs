@@ -19,19 +19,22 @@ pub async fn document() -> Response {
 type Operation =
     (&'static str, &'static str, &'static str, &'static [&'static str], Option<&'static str>, &'static [u16]);
 
-const OPERATIONS: [Operation; 42] = [
+const OPERATIONS: [Operation; 47] = [
     (
         "get",
         "/v1/challenge",
-        "A proof-of-work challenge for one report or comment of a service, or for one `webhook`",
-        &["service"],
+        "A proof-of-work challenge: for one report of a `problem` of a `service`, for one comment on a `service`, or for one \
+         webhook (`service=webhook`)",
+        &["service", "problem"],
         None,
         &[200],
     ),
     (
         "post",
         "/v1/report",
-        "Report a problem; also as a form with a page's token. Not from pages of other sites",
+        "Report a problem, with a challenge for the same service and problem and either the work (`nonce`) or the signature of \
+         a device of an Mbolo account (`device`); also as a form, with the token of a page's button. Not from pages of \
+         other sites",
         &[],
         Some("Report"),
         &[202, 303],
@@ -104,6 +107,18 @@ const OPERATIONS: [Operation; 42] = [
     ("put", "/v1/operator/incidents/{id}/false-alarm", "Say that nothing was wrong", &[], None, &[200]),
     ("delete", "/v1/operator/incidents/{id}/false-alarm", "Take that back", &[], None, &[200]),
     ("get", "/v1/operator/publishing", "How announcements, snapshots and peers are", &[], None, &[200]),
+    ("get", "/v1/operator/dead-letters", "Announcements that were given up, newest first", &[], None, &[200]),
+    ("post", "/v1/operator/dead-letters/{id}", "Try one of them again", &[], None, &[204]),
+    ("delete", "/v1/operator/dead-letters/{id}", "Drop one of them", &[], None, &[204]),
+    (
+        "get",
+        "/v1/operator/subscriptions",
+        "Who asked to be told; `kind` is `email` or `webhook`, both if left out",
+        &["kind"],
+        None,
+        &[200],
+    ),
+    ("delete", "/v1/operator/subscriptions/{id}", "End a subscription", &[], None, &[204]),
     ("get", "/v1/openapi.json", "This document", &[], None, &[200]),
     ("get", "/openapi.json", "This document", &[], None, &[200]),
     ("get", "/api/v2/summary.json", "Statuspage: summary", &["lang"], None, &[200, 304]),
@@ -180,14 +195,20 @@ fn operation(path: &str, summary: &str, query: &[&str], body: Option<&str>, good
     responses.insert("default".to_owned(), error);
     let mut operation = json!({ "summary": summary, "parameters": parameters, "responses": responses });
     if let Some(schema) = body {
-        let reference = json!({ "schema": { "$ref": format!("#/components/schemas/{schema}") } });
-        let media: &[&str] = match schema {
-            "Report" | "Comment" => &["application/json", "application/x-www-form-urlencoded"],
-            "Subscribe" => &["application/x-www-form-urlencoded"],
-            _ => &["application/json"],
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let media: &[(&str, &str)] = match schema {
+            "Report" => &[("application/json", schema), (FORM, "ReportForm")],
+            "Comment" => &[("application/json", schema), (FORM, schema)],
+            "Subscribe" => &[(FORM, schema)],
+            _ => &[("application/json", schema)],
         };
-        let content: Map<String, Value> =
-            media.iter().map(|media| ((*media).to_owned(), reference.clone())).collect();
+        let content: Map<String, Value> = media
+            .iter()
+            .map(|(media, schema)| {
+                let reference = json!({ "$ref": format!("#/components/schemas/{schema}") });
+                ((*media).to_owned(), json!({ "schema": reference }))
+            })
+            .collect();
         operation["requestBody"] = json!({ "required": true, "content": content });
     }
     if path.starts_with("/v1/operator") {
@@ -250,9 +271,18 @@ fn schemas() -> Value {
     );
     json!({
         "Error": object(&["error", "message"], json!({ "error": text, "message": text })),
-        "Report": object(&["service", "problem"], json!({
-            "service": text, "problem": problem, "challenge": text, "nonce": nonce, "token": text,
+        "Report": object(&["service", "problem", "challenge"], json!({
+            "service": text, "problem": problem, "challenge": text, "nonce": nonce,
+            "device": { "$ref": "#/components/schemas/Device" },
         })),
+        "Device": object(&["root_key", "device_key", "created_at_ms", "certificate", "signature"], json!({
+            "root_key": text, "device_key": text, "created_at_ms": number, "certificate": text, "signature": {
+                "description": "Ed25519 by the device key over `mbolo/pulse-report/v1` and the challenge; bytes are in base64url \
+                                without padding",
+                "type": "string",
+            },
+        })),
+        "ReportForm": object(&["service", "report"], json!({ "service": text, "report": text, "lang": text })),
         "Comment": object(&["service", "text"], json!({
             "service": text, "author": text, "text": text, "challenge": text, "nonce": nonce, "token": text,
         })),

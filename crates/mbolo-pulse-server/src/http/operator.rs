@@ -1,14 +1,20 @@
-//! What the operator does, with `Authorization: Bearer TOKEN`: moderate, say a cause with its source, own up to false alarms.
+//! What the operator does, with `Authorization: Bearer TOKEN`: moderate, say a cause with its source, own up to false alarms,
+//! look after what could not be delivered and after who subscribed.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use mbolo_pulse::IncidentId;
 use mbolo_pulse::board::{Cause, IncidentBoard};
+use mbolo_pulse_publish::{Publisher, StoreError as PublisherError, SubscriptionKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::query::Query;
+use super::subscribe::with_publisher;
 use super::{App, Refused};
 use crate::live::{Operation, OperationError};
 use crate::shared::Shared;
@@ -167,3 +173,78 @@ pub async fn publishing(State(shared): App, headers: HeaderMap) -> Result<Json<V
     let health = publisher.health(shared.clock.now()).map_err(failed)?;
     Ok(Json(json!({ "configured": true, "health": health })))
 }
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OfKind {
+    /// Both if left out.
+    kind: Option<SubscriptionKind>,
+}
+
+/// Deliveries that were given up, newest first.
+pub async fn dead_letters(State(shared): App, headers: HeaderMap) -> Result<Json<Value>, Refused> {
+    allowed(&shared, &headers)?;
+    let letters = with_publisher(&shared, |publisher| Ok(publisher.dead_letters(MOST_LISTED)?)).await?;
+    Ok(Json(json!({ "dead_letters": letters })))
+}
+
+/// Tries one of them again.
+pub async fn retry_letter(
+    State(shared): App,
+    headers: HeaderMap,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Refused> {
+    allowed(&shared, &headers)?;
+    let now = shared.clock.now();
+    done(&shared, "unknown_letter", move |publisher| publisher.revive(id, now)).await
+}
+
+/// Drops one of them.
+pub async fn drop_letter(
+    State(shared): App,
+    headers: HeaderMap,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Refused> {
+    allowed(&shared, &headers)?;
+    done(&shared, "unknown_letter", move |publisher| publisher.drop_dead_letter(id)).await
+}
+
+/// Who asked to be told, of one kind or of both.
+pub async fn subscriptions(
+    State(shared): App,
+    headers: HeaderMap,
+    Query(of): Query<OfKind>,
+) -> Result<Json<Value>, Refused> {
+    allowed(&shared, &headers)?;
+    let kinds = of.kind.map_or(vec![SubscriptionKind::Email, SubscriptionKind::Webhook], |kind| vec![kind]);
+    let found = with_publisher(&shared, move |publisher| {
+        let lists = kinds.into_iter().map(|kind| publisher.subscriptions(kind, MOST_LISTED));
+        Ok(lists.collect::<Result<Vec<_>, _>>()?.concat())
+    });
+    Ok(Json(json!({ "subscriptions": found.await? })))
+}
+
+/// Ends one, as its owner could.
+pub async fn remove_subscription(
+    State(shared): App,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refused> {
+    allowed(&shared, &headers)?;
+    done(&shared, "unknown_subscription", move |publisher| publisher.remove(&id)).await
+}
+
+/// Changes something of the publisher's; 404 with a word if there is no such thing.
+async fn done(
+    shared: &Arc<Shared>,
+    missing: &'static str,
+    work: impl FnOnce(&Publisher) -> Result<bool, PublisherError> + Send + 'static,
+) -> Result<StatusCode, Refused> {
+    if with_publisher(shared, |publisher| Ok(work(publisher)?)).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Refused::new(StatusCode::NOT_FOUND, missing, "there is none of this id, or no longer"))
+    }
+}
+
+/// Dead letters, or subscriptions of a kind, in one answer.
+const MOST_LISTED: u32 = 1_000;

@@ -1,5 +1,5 @@
-//! HTML pages. What depends on a visitor (language, place) is part of the key under which a page is kept; a form's token
-//! is written into the kept page as it leaves, because each is good for one use.
+//! HTML pages. What depends on a visitor (language, place) is part of the key under which a page is kept; the tokens of
+//! its forms are written into the kept page as it leaves, because they are good for one use.
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::{Board, Visitor};
 use mbolo_pulse::{IncidentId, ServiceId};
-use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme};
+use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme, address};
 use mbolo_pulse_publish::Publisher;
 use serde::Deserialize;
 
@@ -17,9 +17,30 @@ use super::{App, Peer, Refused, is_api, sender};
 use crate::board_maker::network_text;
 use crate::published::Rendered;
 use crate::shared::Shared;
+use crate::work::Purpose;
 
-/// Stands for a token in a kept page. Only a token's own letters, so no encoding changes it.
+/// Stands for a token in a kept page, or begins what stands for one. Only a token's own letters, so no encoding changes it.
 const TOKEN: &str = "f1.token-goes-here.0.0";
+
+/// What the tokens of a page are for.
+#[derive(Debug, Clone, Copy)]
+enum Form<'a> {
+    /// Buttons, one for each problem.
+    Report(&'a ServiceId),
+    Comment(&'a ServiceId),
+    Subscribe,
+}
+
+impl Form<'_> {
+    /// What the token is for that stands there as [`TOKEN`] with this end.
+    fn purpose(self, end: &str) -> Option<Purpose> {
+        match self {
+            Self::Report(service) => Some(Purpose::Report(service.clone(), FormToken::problem(end)?)),
+            Self::Comment(service) => Some(Purpose::Comment(service.clone())),
+            Self::Subscribe => Some(Purpose::Subscribe),
+        }
+    }
+}
 
 /// Comments that a page may show.
 const MOST_COMMENTS: usize = 20;
@@ -68,7 +89,7 @@ fn send(
     shared: &Shared,
     reader: &Reader,
     name: &str,
-    form: Option<&str>,
+    form: Option<Form<'_>>,
     comments: &[Comment],
     status: StatusCode,
     render: impl FnOnce(&PageContext<'_>) -> Option<String>,
@@ -87,7 +108,7 @@ fn send(
     let rendered = published.rendered(&key, make)?;
     let body = match form {
         None => rendered.body.clone(),
-        Some(of) => with_token(&rendered.body, &shared.work.form(of, shared.clock.now())),
+        Some(form) => with_tokens(shared, &rendered.body, form),
     };
     // With a token in it a page is for one reader; without one it still depends on the reader's place.
     let cache = if form.is_some() { "private, no-store" } else { "private, max-age=15" };
@@ -136,11 +157,18 @@ fn context<'a>(
     }
 }
 
-fn with_token(body: &Bytes, token: &str) -> Bytes {
-    match std::str::from_utf8(body) {
-        Ok(html) => Bytes::from(html.replace(TOKEN, token)),
-        Err(_) => body.clone(),
+/// A kept page with tokens of its own.
+fn with_tokens(shared: &Shared, body: &Bytes, form: Form<'_>) -> Bytes {
+    let Ok(kept) = std::str::from_utf8(body) else { return body.clone() };
+    let tokens = shared.work.page(shared.clock.now());
+    let mut parts = kept.split(TOKEN);
+    let mut html = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (end, rest) = part.split_at(part.find('"').unwrap_or(0));
+        html.extend(form.purpose(end).map(|of| tokens.token(&of)));
+        html.push_str(rest);
     }
+    Bytes::from(html)
 }
 
 /// The list of services.
@@ -169,9 +197,27 @@ pub async fn service(
     };
     let comments = comments_of(&shared, &shared.published().board, &id);
     let name = format!("service {id}");
-    let page = send(&shared, &reader, &name, Some(id.as_str()), &comments, StatusCode::OK, |context| {
-        page::service(context, &id)
-    });
+    let form = Some(Form::Report(&id));
+    let page =
+        send(&shared, &reader, &name, form, &comments, StatusCode::OK, |context| page::service(context, &id));
+    page.unwrap_or_else(|| missing(&shared, &reader))
+}
+
+/// Where a comment on a service is written: a page that does not renew itself under who writes.
+pub async fn comment(
+    State(shared): App,
+    Path(id): Path<String>,
+    peer: ConnectInfo<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let reader = Reader::new(&shared, &peer, &headers, &asked);
+    let Some(id) = shared.config.service(&id).map(|service| service.id.clone()) else {
+        return missing(&shared, &reader);
+    };
+    let (name, form) = (format!("comment {id}"), Some(Form::Comment(&id)));
+    let page =
+        send(&shared, &reader, &name, form, &[], StatusCode::OK, |context| page::comment(context, &id));
     page.unwrap_or_else(|| missing(&shared, &reader))
 }
 
@@ -227,7 +273,7 @@ pub async fn subscribe(
     Query(asked): Query<Asked>,
 ) -> Response {
     let reader = Reader::new(&shared, &peer, &headers, &asked);
-    let page = send(&shared, &reader, "subscribe", Some("subscribe"), &[], StatusCode::OK, |context| {
+    let page = send(&shared, &reader, "subscribe", Some(Form::Subscribe), &[], StatusCode::OK, |context| {
         Some(page::subscribe(context))
     });
     page.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -240,35 +286,23 @@ pub(super) struct Token {
     token: String,
 }
 
-/// The link of a letter that asks.
-pub async fn ask_to_confirm(
+/// The links in letters, the one that asks and the one at the end of each: a page for one reader, kept nowhere.
+pub async fn letter(
     State(shared): App,
+    uri: Uri,
     peer: ConnectInfo<Peer>,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
     Query(link): Query<Token>,
 ) -> Response {
     let reader = Reader::new(&shared, &peer, &headers, &asked);
-    ask(&shared, &reader, |context| page::confirm_page(context, &link.token))
-}
-
-/// The link at the end of every letter.
-pub async fn ask_to_end(
-    State(shared): App,
-    peer: ConnectInfo<Peer>,
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-    Query(link): Query<Token>,
-) -> Response {
-    let reader = Reader::new(&shared, &peer, &headers, &asked);
-    ask(&shared, &reader, |context| page::end_page(context, &link.token))
-}
-
-/// A page for one reader's link: it is kept nowhere.
-fn ask(shared: &Shared, reader: &Reader, render: impl FnOnce(&PageContext<'_>) -> String) -> Response {
     let published = shared.published();
-    let (base_url, now) = (shared.config.public_url(), looked_at(shared, &published.board));
-    let body = render(&context(shared, reader, &published.board, &base_url, now, None, &[]));
+    let (base_url, now) = (shared.config.public_url(), looked_at(&shared, &published.board));
+    let context = context(&shared, &reader, &published.board, &base_url, now, None, &[]);
+    let body = match uri.path() {
+        address::CONFIRM_SUBSCRIPTION => page::confirm_page(&context, &link.token),
+        _ => page::end_page(&context, &link.token),
+    };
     html(StatusCode::OK, Bytes::from(body), "private, no-store")
 }
 

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mbolo_pulse::board::{Board, Health, PlaceBoard, ServiceBoard};
+use mbolo_pulse::board::{Board, Health, PlaceBoard, ServiceBoard, TargetBoard};
 use mbolo_pulse::{Country, IncidentId, IncidentState, Level, ServiceId};
 use mbolo_pulse_page::is_it_me;
 use serde::{Deserialize, Serialize};
@@ -87,10 +87,13 @@ fn believed_places(places: &[PlaceBoard], is_stale: bool) -> Vec<PlaceBoard> {
 }
 
 fn believed_service(service: &ServiceBoard, is_stale: bool) -> ServiceBoard {
+    let believed_target =
+        |target: &TargetBoard| TargetBoard { health: believed(target.health, is_stale), ..target.clone() };
     ServiceBoard {
         health: believed(service.health, is_stale),
         countries: believed_places(&service.countries, is_stale),
         networks: believed_places(&service.networks, is_stale),
+        targets: service.targets.iter().map(believed_target).collect(),
         ..service.clone()
     }
 }

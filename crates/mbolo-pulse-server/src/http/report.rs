@@ -1,4 +1,4 @@
-//! "It does not work": one person's report, with a proof of work, or from a form without scripts.
+//! "It does not work": one person's report, with a proof of work, signed by a device, or from a form without scripts.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -13,24 +13,34 @@ use super::query::Query;
 use super::{App, Peer, Refused, is_form, is_from_another_site, sender};
 use crate::admission::{Admitted, Channel};
 use crate::config::ServiceConfig;
+use crate::device::SignedByDevice;
 use crate::shared::{Shared, lock};
-use crate::work::WorkError;
+use crate::work::{Purpose, WorkError};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct For {
     service: String,
+    problem: Option<Problem>,
 }
 
-/// A challenge for one report or comment of a service, or for one webhook (`?service=webhook`).
+/// A challenge for one report (`?service=` and `?problem=`), one comment (`?service=`) or one webhook
+/// (`?service=webhook`).
 pub async fn challenge(State(shared): App, Query(of): Query<For>) -> Result<Response, Refused> {
-    let service = shared.config.service(&of.service).map(|service| service.id.as_str());
-    let name = service.or((of.service == WEBHOOK).then_some(WEBHOOK)).ok_or_else(Refused::unknown_service)?;
-    let challenge = shared.work.challenge(name, shared.clock.now());
+    let purpose = match (shared.config.service(&of.service), of.problem) {
+        (Some(service), Some(problem)) => {
+            can_be_reported(service, problem)?;
+            Purpose::Report(service.id.clone(), problem)
+        }
+        (Some(service), None) => Purpose::Comment(service.id.clone()),
+        (None, _) if of.service == WEBHOOK => Purpose::Webhook,
+        (None, _) => return Err(Refused::unknown_service()),
+    };
+    let challenge = shared.work.challenge(&purpose, shared.clock.now());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(challenge)).into_response())
 }
 
-/// What a challenge for a webhook is for, where others name a service.
-pub(super) const WEBHOOK: &str = "webhook";
+/// What a challenge for a webhook is asked for with, where others name a service.
+const WEBHOOK: &str = "webhook";
 
 /// As scripts and apps send it.
 #[derive(Debug, Deserialize)]
@@ -38,7 +48,11 @@ struct Worked {
     service: ServiceId,
     problem: Problem,
     challenge: String,
-    nonce: Nonce,
+    #[serde(default)]
+    nonce: Option<Nonce>,
+    /// Instead of the nonce.
+    #[serde(default)]
+    device: Option<SignedByDevice>,
 }
 
 /// A number, or its digits: JavaScript's numbers end at 2^53.
@@ -63,8 +77,8 @@ impl Nonce {
 #[derive(Debug, Deserialize)]
 struct Filled {
     service: ServiceId,
-    problem: Problem,
-    token: String,
+    /// The button that was pressed: a token that names the service and the problem.
+    report: String,
     lang: Option<String>,
 }
 
@@ -94,10 +108,9 @@ pub async fn report(
     let service = shared.config.service(report.service.as_str()).ok_or_else(Refused::unknown_service)?;
     // What is refused for itself does not cost the sender the work.
     can_be_reported(service, report.problem)?;
-    let spent =
-        shared.work.spend(&report.challenge, service.id.as_str(), report.nonce.number()?, shared.clock.now());
-    spent.inspect_err(|_| shared.metrics.reports_refused.add(1))?;
-    match count(&shared, &peer, &headers, service, report.problem, Channel::Worked).await? {
+    let of = Purpose::Report(service.id.clone(), report.problem);
+    let channel = proven(&shared, &report, &of).inspect_err(|_| shared.metrics.reports_refused.add(1))?;
+    match count(&shared, &peer, &headers, service, report.problem, channel).await? {
         Outcome::Counted => {
             let body = Json(json!({ "counted": true }));
             Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
@@ -109,23 +122,40 @@ pub async fn report(
     }
 }
 
+/// Takes the challenge, once, with the work or the signature that it asks for.
+fn proven(shared: &Shared, report: &Worked, of: &Purpose) -> Result<Channel, Refused> {
+    let now = shared.clock.now();
+    match (&report.device, &report.nonce) {
+        (Some(device), _) => {
+            let account = device.account(&report.challenge).map_err(|error| {
+                let message = format!("device: {error}; see docs/pulse.md for what is signed");
+                Refused::new(StatusCode::FORBIDDEN, "bad_signature", message)
+            })?;
+            shared.work.spend_signed(&report.challenge, of, now)?;
+            Ok(Channel::Signed(shared.edge.account(account.as_bytes(), now)))
+        }
+        (None, Some(nonce)) => {
+            shared.work.spend(&report.challenge, of, nonce.number()?, now)?;
+            Ok(Channel::Worked)
+        }
+        (None, None) => Err(Refused::malformed("a report has a nonce, or the signature of a device")),
+    }
+}
+
 /// A form is answered with the page that it came from, with a notice on it.
 async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMap, body: &[u8]) -> Response {
     let Ok(form) = serde_urlencoded::from_bytes::<Filled>(body) else {
-        return Refused::malformed("service, problem and token are needed").into_response();
+        return Refused::malformed("service and report, the value of a button, are needed").into_response();
     };
     let Some(service) = shared.config.service(form.service.as_str()) else {
         return Refused::unknown_service().into_response();
     };
-    if let Err(refused) = can_be_reported(service, form.problem) {
-        return refused.into_response();
-    }
-    let notice = match shared.work.spend_form(&form.token, service.id.as_str(), shared.clock.now()) {
+    let notice = match spend_button(shared, service, &form.report) {
         Err(error) => {
             shared.metrics.reports_refused.add(1);
             form_notice(error)
         }
-        Ok(()) => match count(shared, peer, headers, service, form.problem, Channel::Form).await {
+        Ok(problem) => match count(shared, peer, headers, service, problem, Channel::Form).await {
             Ok(Outcome::Counted) => "report-thanks",
             Ok(Outcome::Already) => "reported-before",
             Err(refused) if refused.word() == "flood" => "too-many",
@@ -133,6 +163,18 @@ async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMa
         },
     };
     back_to_service(service.id.as_str(), notice, form.lang.as_deref())
+}
+
+/// Takes the token of a button, once, and gives the problem that the button is for.
+fn spend_button(shared: &Shared, service: &ServiceConfig, token: &str) -> Result<Problem, WorkError> {
+    let of = shared.work.purpose(token)?;
+    match &of {
+        Purpose::Report(named, problem) if *named == service.id => {
+            shared.work.spend_form(token, &of, shared.clock.now())?;
+            Ok(*problem)
+        }
+        _ => Err(WorkError::Forged),
+    }
 }
 
 /// What a page says when its form's token was not taken.
@@ -206,7 +248,7 @@ async fn count(
     };
     if let Err(error) = shared.store.add(vec![count]).await {
         shared.metrics.not_stored.add(1);
-        lock(&shared.admission).take_back(&sender, &service.id, now);
+        lock(&shared.admission).take_back(&sender, &service.id, channel, now);
         return Err(error.into());
     }
     shared.metrics.reports.add(1);

@@ -14,9 +14,10 @@ use mbolo_pulse_publish::{EmailRequest, Language, Publisher, SubscribeError, Web
 use serde::Deserialize;
 
 use super::query::Query;
-use super::report::{Nonce, WEBHOOK, back_to, form_notice};
+use super::report::{Nonce, back_to, form_notice};
 use super::{App, Peer, Refused, is_form, sender};
 use crate::shared::{Shared, lock};
+use crate::work::Purpose;
 
 impl From<SubscribeError> for Refused {
     fn from(error: SubscribeError) -> Self {
@@ -67,7 +68,7 @@ pub(super) struct Token {
 }
 
 /// Runs something of the publisher's that waits for its disk or its network.
-async fn with_publisher<T: Send + 'static>(
+pub(super) async fn with_publisher<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Publisher) -> Result<T, SubscribeError> + Send + 'static,
 ) -> Result<T, Refused> {
@@ -92,7 +93,7 @@ pub async fn email(
         return Err(Refused::malformed("email and token are needed"));
     };
     let now = shared.clock.now();
-    if let Err(error) = shared.work.spend_form(&form.token, "subscribe", now) {
+    if let Err(error) = shared.work.spend_form(&form.token, &Purpose::Subscribe, now) {
         return Ok(back_to("/subscribe", form_notice(error), form.lang.as_deref()));
     }
     let all_if_empty = |text: String| if text.is_empty() { Vec::new() } else { vec![text] };
@@ -130,7 +131,7 @@ pub async fn webhook(
     let body: WebhookBody =
         serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
     let now = shared.clock.now();
-    shared.work.spend(&body.challenge, WEBHOOK, body.nonce.number()?, now)?;
+    shared.work.spend(&body.challenge, &Purpose::Webhook, body.nonce.number()?, now)?;
     if !lock(&shared.admission).subscription(&sender(&shared, &peer, &headers), now) {
         let message = "too many subscriptions from your neighbourhood of the network; try again in an hour";
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));

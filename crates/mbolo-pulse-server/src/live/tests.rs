@@ -1,9 +1,14 @@
+use mbolo_pulse::board::ProbeRow;
+use mbolo_pulse::{Asn, Country, Signal};
+
 use super::*;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::demo::staged_past;
+use crate::edge::Place;
 use crate::shared::for_tests;
 use crate::store::Store;
+use crate::targets::round;
 
 fn shared(directory: &std::path::Path, clock: &Clock) -> Arc<Shared> {
     let config = Config { data: directory.to_owned(), replay_days: 10, ..Config::default() };
@@ -14,24 +19,50 @@ fn at(minute: Minute) -> i64 {
     (minute.unix() + 20) * 1_000
 }
 
+/// Something that was counted of WhatsApp, from nowhere in particular.
+fn count(minute: Minute, signal: Signal) -> Count {
+    Count {
+        minute,
+        service: ServiceId::new("whatsapp").unwrap(),
+        cc: Country::UNKNOWN,
+        asn: Asn(0),
+        signal,
+        problem: None,
+        cell: None,
+        n: 1,
+        weight: None,
+        attempts: 0,
+        failures: 0,
+    }
+}
+
+fn probe(minute: Minute) -> Count {
+    Count { attempts: 4, ..count(minute, Signal::Probe) }
+}
+
+/// An observatory that has watched an outage of the world for twenty minutes.
+fn in_an_outage(directory: &std::path::Path) -> (Live, Clock) {
+    let (mut past, start) = staged_past(directory);
+    let mut minute = Minute(start.0 - 30);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory, &clock);
+    let mut live = Live::start(shared.clone()).unwrap();
+    live.turn();
+    while minute < start.plus(20) {
+        shared.store.add_and_wait(past(minute)).unwrap();
+        minute = minute.plus(1);
+        clock.set_ms(at(minute));
+        live.turn();
+    }
+    (live, clock)
+}
+
 #[test]
 fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut past, start) = staged_past(directory.path());
-    let mut minute = Minute(start.0 - 30);
-    let clock = Clock::manual(at(minute));
-    let known = {
-        let shared = shared(directory.path(), &clock);
-        let mut live = Live::start(shared.clone()).unwrap();
-        live.turn();
-        while minute < start.plus(20) {
-            shared.store.add_and_wait(past(minute)).unwrap();
-            minute = minute.plus(1);
-            clock.set_ms(at(minute));
-            live.turn();
-        }
-        live.incidents.clone()
-    };
+    let (live, clock) = in_an_outage(directory.path());
+    let known = live.incidents.clone();
+    drop(live);
     let confirmed: Vec<&IncidentRow> =
         known.values().filter(|one| one.incident.state == IncidentState::Confirmed).collect();
     assert_eq!(confirmed.len(), 1, "{known:?}");
@@ -52,18 +83,8 @@ fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident
 #[test]
 fn an_open_incident_shows_how_much_fails_now_and_not_when_it_was_found() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut past, start) = staged_past(directory.path());
-    let mut minute = Minute(start.0 - 30);
-    let clock = Clock::manual(at(minute));
-    let shared = shared(directory.path(), &clock);
-    let mut live = Live::start(shared.clone()).unwrap();
-    live.turn();
-    while minute < start.plus(20) {
-        shared.store.add_and_wait(past(minute)).unwrap();
-        minute = minute.plus(1);
-        clock.set_ms(at(minute));
-        live.turn();
-    }
+    let (live, _) = in_an_outage(directory.path());
+    let shared = live.shared.clone();
     let shown = shared.published().board.clone();
     let found = live.detector.open().find(|one| one.state == IncidentState::Confirmed).unwrap();
     let row = &shown.incident(&found.id).unwrap().incident;
@@ -73,6 +94,62 @@ fn an_open_incident_shows_how_much_fails_now_and_not_when_it_was_found() {
     let kept = shared.store.read(|reader| incidents(reader, Minute(0))).unwrap();
     let kept = kept.iter().find(|one| one.incident.id == id).unwrap();
     assert_eq!(kept.incident.impact, row.impact, "a restart does not go back to old numbers");
+}
+
+#[test]
+fn a_needed_target_that_dies_among_others_is_an_incident_and_stays_with_it_as_evidence() {
+    const DEAD: &str = "tcp://e1-e16.whatsapp.net:443,5222";
+    let directory = tempfile::tempdir().unwrap();
+    let mut minute = Minute(28_000_000);
+    let clock = Clock::manual(at(minute));
+    let shared = shared(directory.path(), &clock);
+    let whatsapp = ServiceId::new("whatsapp").unwrap();
+    let service = shared.config.service("whatsapp").unwrap().clone();
+    let mut live = Live::start(shared.clone()).unwrap();
+    let networks = [("GA", 1), ("FR", 2), ("KE", 3), ("DE", 4), ("BR", 5)];
+    let mut round_of = |is_dead: bool| {
+        for (cc, asn) in networks {
+            let place = Place { cc: Country::new(cc).unwrap(), asn: Asn(asn) };
+            let results =
+                [(DEAD, !is_dead), ("https://web.whatsapp.com/", true), ("https://v.whatsapp.net", true)];
+            let (attempts, failures) = round(&service, results.into_iter()).unwrap();
+            let count = Count { cc: place.cc, asn: place.asn, attempts, failures, ..probe(minute) };
+            shared.store.add_and_wait(vec![count]).unwrap();
+            for (target, ok) in results {
+                let row = ProbeRow {
+                    target: target.to_owned(),
+                    vantage: format!("{cc} AS{asn}"),
+                    at: minute.unix(),
+                    ok,
+                    failed_phase: None,
+                    took_ms: None,
+                };
+                shared.note_probe(&whatsapp, cc, place, row);
+            }
+        }
+        minute = minute.plus(1);
+        clock.set_ms(at(minute));
+        live.turn();
+        live.incidents.clone()
+    };
+    assert!((0..30).all(|_| round_of(false).is_empty()));
+    let after = (1..=10).find(|_| {
+        let found = round_of(true);
+        found.values().any(|one| one.incident.state == IncidentState::Confirmed && !one.targets.is_empty())
+    });
+    assert!(after.is_some_and(|minutes| minutes <= 5), "{after:?}");
+    for _ in 0..60 {
+        round_of(false);
+    }
+    let found = round_of(false);
+    let [one] = found.values().collect::<Vec<_>>()[..] else { panic!("{found:?}") };
+    assert_eq!(
+        (one.incident.state, &one.incident.scope),
+        (IncidentState::Resolved, &mbolo_pulse::Scope::World)
+    );
+    let kept: Vec<_> =
+        one.targets.iter().map(|target| (target.target.as_str(), target.networks_down)).collect();
+    assert_eq!(kept, [(DEAD, 5)]);
 }
 
 #[test]
@@ -107,20 +184,7 @@ fn while_no_minute_is_judged_nothing_is_said_to_work() {
     let minute = Minute(28_000_000);
     let clock = Clock::manual(at(minute));
     let shared = shared(directory.path(), &clock);
-    let probe = Count {
-        minute,
-        service: ServiceId::new("whatsapp").unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Probe,
-        problem: None,
-        cell: None,
-        n: 1,
-        weight: None,
-        attempts: 4,
-        failures: 0,
-    };
-    shared.store.add_and_wait(vec![probe]).unwrap();
+    shared.store.add_and_wait(vec![probe(minute)]).unwrap();
     let mut live = Live::start(shared.clone()).unwrap();
     let health = |live: &mut Live| {
         live.turn();
@@ -164,19 +228,7 @@ fn counts_of_a_minute_go_to_the_detector_after_its_grace_and_late_ones_make_no_a
     clock.set_ms((minute.unix() + 60 + 8) * 1_000);
     live.turn();
     assert_eq!(live.closed, minute.plus(1));
-    let late = Count {
-        minute: Minute(minute.0 - 10),
-        service: ServiceId::new("whatsapp").unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Reports,
-        problem: None,
-        cell: None,
-        n: 10_000,
-        weight: None,
-        attempts: 0,
-        failures: 0,
-    };
+    let late = Count { n: 10_000, ..count(Minute(minute.0 - 10), Signal::Reports) };
     shared.store.add_and_wait(vec![late]).unwrap();
     live.turn();
     clock.set_ms((minute.unix() + 300) * 1_000);
@@ -195,20 +247,14 @@ fn a_renamed_service_keeps_its_counts_and_a_removed_one_is_not_shown() {
     let directory = tempfile::tempdir().unwrap();
     let minute = Minute(28_000_000);
     let clock = Clock::manual(at(minute));
-    let count = |service: &str| Count {
-        minute: Minute(minute.0 - 3),
+    let reports = |service: &str| Count {
         service: ServiceId::new(service).unwrap(),
-        cc: mbolo_pulse::Country::UNKNOWN,
-        asn: mbolo_pulse::Asn(0),
-        signal: mbolo_pulse::Signal::Reports,
-        problem: None,
-        cell: None,
         n: 3,
-        weight: None,
-        attempts: 0,
-        failures: 0,
+        ..count(Minute(minute.0 - 3), Signal::Reports)
     };
-    Store::open(directory.path(), 0).unwrap().add_and_wait(vec![count("twitter"), count("gone")]).unwrap();
+    let store = Store::open(directory.path(), 0).unwrap();
+    store.add_and_wait(vec![reports("twitter"), reports("gone")]).unwrap();
+    drop(store);
     let text = "[[services]]\nid = \"x\"\nname = \"X\"\naliases = [\"twitter\"]";
     let config = Config::layered(text, |_| None, crate::config::Overrides::default()).unwrap();
     let config = Config { data: directory.path().to_owned(), ..config };

@@ -6,6 +6,8 @@ use mbolo_pulse::{Asn, Count, Country, Minute, Problem, ServiceId, Signal};
 use rusqlite::{Connection, params};
 use std::sync::Arc;
 
+use crate::repeats::MOST as MOST_BEACONS;
+
 /// What makes two counts the same row.
 pub type Key = (Minute, ServiceId, Signal, Country, Asn, Option<Problem>, Option<Arc<str>>);
 
@@ -59,6 +61,26 @@ pub(super) fn add(connection: &Connection, counts: &BTreeMap<Key, Count>) -> rus
         ])?;
     }
     Ok(())
+}
+
+/// Keeps the names of beacons that were taken, the newest of them.
+pub(super) fn take_beacons(connection: &Connection, names: &[i64]) -> rusqlite::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO beacons (name) VALUES (?1) ON CONFLICT DO NOTHING";
+    let mut statement = connection.prepare_cached(sql)?;
+    for name in names {
+        statement.execute([name])?;
+    }
+    let sql = "DELETE FROM beacons WHERE seq <= (SELECT max(seq) FROM beacons) - ?1";
+    connection.prepare_cached(sql)?.execute([MOST_BEACONS as i64]).map(drop)
+}
+
+/// The names of beacons that were taken, oldest first.
+pub fn taken_beacons(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached("SELECT name FROM beacons ORDER BY seq")?;
+    statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Gives every count with `from <= minute < to` to `take`, in the order of minutes. Rows that a newer program wrote and

@@ -22,7 +22,7 @@ mod schema;
 mod voices;
 mod writer;
 
-pub use counts::{each_count, first_minute, measured_days, prune, save_measured_day};
+pub use counts::{each_count, first_minute, measured_days, prune, save_measured_day, taken_beacons};
 pub use incidents::{IncidentRow, Watch, incidents, save_incident, save_watch, watches};
 pub use schema::{board, closed_minute, save_board, set_closed_minute};
 pub use voices::{
@@ -130,8 +130,13 @@ impl Store {
 
     /// Adds counts; returns once they are durable.
     pub async fn add(&self, counts: Vec<Count>) -> Result<(), StoreError> {
+        self.add_beacon(counts, None).await
+    }
+
+    /// Adds a beacon's counts, with the name of its batch in the same transaction; see [`taken_beacons`].
+    pub async fn add_beacon(&self, counts: Vec<Count>, batch: Option<i64>) -> Result<(), StoreError> {
         let (answer, done) = tokio::sync::oneshot::channel();
-        self.send(Job::Add { counts, answer })?;
+        self.send(Job::Add { counts, beacon: batch, answer })?;
         done.await.unwrap_or(Err(StoreError::Busy))
     }
 
@@ -166,7 +171,7 @@ impl Store {
     /// [`Store::add`] for a thread that may wait.
     pub fn add_and_wait(&self, counts: Vec<Count>) -> Result<(), StoreError> {
         let (answer, done) = tokio::sync::oneshot::channel();
-        self.send(Job::Add { counts, answer })?;
+        self.send(Job::Add { counts, beacon: None, answer })?;
         done.blocking_recv().unwrap_or(Err(StoreError::Busy))
     }
 

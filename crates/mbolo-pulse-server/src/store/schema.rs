@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS batches (
     PRIMARY KEY (source, id)) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS whole_minutes ON batches (source, minute) WHERE is_whole_minute;
 CREATE INDEX IF NOT EXISTS batch_minutes ON batches (minute);
+CREATE TABLE IF NOT EXISTS beacons (seq INTEGER PRIMARY KEY, name INTEGER NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS incidents (
     id TEXT PRIMARY KEY, started_at INTEGER NOT NULL, is_open INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS incidents_started ON incidents (started_at);

@@ -21,7 +21,7 @@ type Change = dyn FnOnce(&Transaction<'_>) -> (rusqlite::Result<()>, Undecided) 
 
 /// Something to write.
 pub(super) enum Job {
-    Add { counts: Vec<Count>, answer: Sender<Result<(), StoreError>> },
+    Add { counts: Vec<Count>, beacon: Option<i64>, answer: Sender<Result<(), StoreError>> },
     AddOnce { batch: Batch, counts: Vec<Count>, answer: Sender<Result<bool, StoreError>> },
     Change(Box<Change>),
 }
@@ -69,6 +69,8 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Gathered {
     counts: Vec<Count>,
+    /// Names of their batches.
+    beacons: Vec<i64>,
     undecided: Vec<Undecided>,
     /// The first thing that went wrong for all of them.
     failed: Option<StoreError>,
@@ -154,6 +156,7 @@ impl Writer {
             return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(1), Some(message)));
         }
         counts::add(&transaction, &counts::tally(gathered.counts.iter().cloned()))?;
+        counts::take_beacons(&transaction, &gathered.beacons)?;
         transaction.commit()
     }
 }
@@ -161,8 +164,9 @@ impl Writer {
 /// Does one job within the transaction. An error is one that the whole transaction cannot go on after.
 fn apply(transaction: &Transaction<'_>, job: Job, gathered: &mut Gathered) -> rusqlite::Result<()> {
     match job {
-        Job::Add { counts, answer } => {
+        Job::Add { counts, beacon, answer } => {
             gathered.counts.extend(counts);
+            gathered.beacons.extend(beacon);
             gathered.undecided.push(Box::new(move |decided| drop(answer.send(decided))));
         }
         Job::AddOnce { batch, counts, answer } => {

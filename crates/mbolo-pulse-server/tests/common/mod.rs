@@ -15,6 +15,9 @@ pub fn key() -> SigningKey {
     SigningKey::from_bytes(&[7; 32])
 }
 
+/// The header of what a form without scripts sends.
+pub const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
 pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
@@ -39,6 +42,26 @@ pub fn config(data: &Path, more: &str) -> Config {
 
 pub async fn observatory(data: &Path, more: &str) -> Observatory {
     Observatory::start(config(data, more)).await.unwrap()
+}
+
+/// An observatory with this in its configuration, what somebody at an address does with it, and its end.
+pub async fn while_it_runs(more: &str, story: impl FnOnce(Client) + Send + 'static) {
+    while_it_runs_with(more, |_| (), story).await;
+}
+
+/// The same, with other limits.
+pub async fn while_it_runs_with(
+    more: &str,
+    change: impl FnOnce(&mut Config),
+    story: impl FnOnce(Client) + Send + 'static,
+) {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(data.path(), more);
+    change(&mut config);
+    let observatory = Observatory::start(config).await.unwrap();
+    let client = Client::new(observatory.address(), "192.0.2.1");
+    away(move || story(client)).await;
+    observatory.stop().await;
 }
 
 /// An answer.
@@ -113,21 +136,53 @@ impl Client {
         self.post(path, &[(who, &public), ("x-mbolo-signature", &signature)], body.as_bytes())
     }
 
-    /// A report with the work done.
-    pub fn worked(&self, service: &str) -> Value {
-        let challenge = self.get(&format!("/v1/challenge?service={service}")).json();
+    /// A body with the work done for a challenge.
+    fn worked(&self, query: &str, mut body: Value) -> Value {
+        let challenge = self.get(&format!("/v1/challenge?{query}")).json();
         let text = challenge["challenge"].as_str().unwrap();
         let nonce = mbolo_pulse_server::solve(text, challenge["bits"].as_u64().unwrap() as u32);
-        json!({ "service": service, "problem": "send", "challenge": text, "nonce": nonce.to_string() })
+        body["challenge"] = json!(text);
+        body["nonce"] = json!(nonce.to_string());
+        body
+    }
+
+    pub fn worked_report(&self, service: &str, problem: &str) -> Value {
+        let body = json!({ "service": service, "problem": problem });
+        self.worked(&format!("service={service}&problem={problem}"), body)
+    }
+
+    /// A report that a device of an account has signed; both are named by the seeds of their keys.
+    pub fn signed_report(&self, service: &str, account: u8, device: u8) -> Value {
+        let (root, device) = (SigningKey::from_bytes(&[account; 32]), SigningKey::from_bytes(&[device; 32]));
+        let challenge = self.get(&format!("/v1/challenge?service={service}&problem=send")).json();
+        let challenge = challenge["challenge"].as_str().unwrap();
+        let device_key = mbolo_proto::DeviceKey(device.verifying_key().to_bytes());
+        let certificate = mbolo_proto::signing::certify_device(&root, device_key, 5);
+        let text = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+        let signature = device.sign(&mbolo_pulse_server::signed_bytes(challenge)).to_bytes();
+        json!({ "service": service, "problem": "send", "challenge": challenge, "device": {
+            "root_key": text(&certificate.root_key), "device_key": text(&certificate.device_key),
+            "created_at_ms": certificate.created_at_ms, "certificate": text(&certificate.signature),
+            "signature": text(&signature),
+        } })
     }
 
     pub fn report(&self, service: &str) -> Answer {
-        self.post_json("/v1/report", &self.worked(service))
+        self.post_json("/v1/report", &self.worked_report(service, "send"))
+    }
+
+    pub fn comment(&self, service: &str, text: &str) -> Answer {
+        let body = json!({ "service": service, "text": text });
+        self.post_json("/v1/comments", &self.worked(&format!("service={service}"), body))
+    }
+
+    pub fn webhook(&self, url: &str) -> Answer {
+        self.post_json("/v1/webhooks", &self.worked("service=webhook", json!({ "url": url })))
     }
 
     /// [`Client::report`] to an observatory that may go away meanwhile.
     pub fn try_report(&self, service: &str) -> Option<u16> {
-        let url = format!("{}/v1/challenge?service={service}", self.base);
+        let url = format!("{}/v1/challenge?service={service}&problem=send", self.base);
         let mut answer = self.agent.get(url).header("x-forwarded-for", &self.address).call().ok()?;
         let challenge: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
         let text = challenge["challenge"].as_str()?;

@@ -1,9 +1,13 @@
 //! From connections to rows: adding up, hiding small numbers, and saying zero where there was something.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use mbolo_pulse::model::{Asn, Country};
 use serde::{Deserialize, Serialize};
+
+use crate::keys::write_private;
 
 /// A country and a network; see [`NOWHERE`].
 pub(crate) type Region = mbolo_geo::Place;
@@ -43,12 +47,29 @@ pub(crate) struct Row {
     pub(crate) heartbeats: u32,
 }
 
-/// Remembers which regions were told.
+/// Remembers which regions were told, also when the cell is started again: a country that was cut off before must be told
+/// as zero afterwards, and not be forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     /// And when last with enough sockets.
     told: BTreeMap<Region, u32>,
+    /// Where that is written.
+    file: Option<PathBuf>,
+    written_at: u32,
+    /// A region came or went since then.
+    changed: bool,
 }
+
+/// A region as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    cc: Country,
+    asn: Asn,
+    minute: u32,
+}
+
+/// It is written at least this often, minutes: how much too early a region may be forgotten after a crash.
+const WRITTEN_EVERY: u32 = 60;
 
 impl Census {
     /// Counts one connection.
@@ -69,11 +90,38 @@ impl Census {
 }
 
 impl Gauge {
+    /// Goes on from what was written; a file that is not there or cannot be read is a beginning.
+    pub(crate) fn open(file: PathBuf) -> Self {
+        let read = fs::read(&file).ok();
+        let written: Vec<Told> = read.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let regions = written.into_iter().take(MAX_REMEMBERED);
+        let told = regions.map(|one| (Region { cc: one.cc, asn: one.asn }, one.minute)).collect();
+        Self { told, file: Some(file), ..Self::default() }
+    }
+
+    /// Writes which regions were told, if that changed or was written long ago.
+    pub(crate) fn keep(&mut self, minute: u32) {
+        let Some(file) = &self.file else { return };
+        if !self.changed && minute.abs_diff(self.written_at) < WRITTEN_EVERY {
+            return;
+        }
+        let told =
+            self.told.iter().map(|(region, last)| Told { cc: region.cc, asn: region.asn, minute: *last });
+        let written = serde_json::to_vec(&told.collect::<Vec<_>>()).map_err(std::io::Error::other);
+        match written.and_then(|json| write_private(file, &json)) {
+            Ok(()) => (self.written_at, self.changed) = (minute, false),
+            // Tried again with the next minute; the numbers are told all the same.
+            Err(error) => tracing::debug!(%error, "regions are not written down"),
+        }
+    }
+
     /// The rows of a minute: what may be told of the census, zeros for regions that were told in the last days, and
     /// always one for nowhere.
     pub(crate) fn minute(&mut self, minute: u32, census: Census) -> Vec<Row> {
         let mut rows = BTreeMap::from([(NOWHERE, Tally::default())]);
+        let known = self.told.len();
         self.told.retain(|_, last| minute.abs_diff(*last) <= REMEMBERED_MINUTES);
+        self.changed |= self.told.len() < known;
         for region in self.told.keys() {
             rows.insert(*region, Tally::default());
         }
@@ -82,7 +130,7 @@ impl Gauge {
                 && tally.sockets >= FEWEST
                 && (self.told.len() < MAX_REMEMBERED || self.told.contains_key(&region));
             if is_told {
-                self.told.insert(region, minute);
+                self.changed |= self.told.insert(region, minute).is_none();
             }
             let row = rows.entry(if is_told { region } else { NOWHERE }).or_default();
             row.sockets += tally.sockets;
@@ -135,6 +183,24 @@ mod tests {
         assert_eq!(sockets(&gone), [("GA 16058".to_owned(), 0), ("ZZ 0".to_owned(), 0)]);
         assert_eq!(gauge.minute(100 + REMEMBERED_MINUTES, Census::default()).len(), 2);
         assert_eq!(gauge.minute(101 + REMEMBERED_MINUTES, Census::default()).len(), 1);
+    }
+
+    #[test]
+    fn a_region_that_was_cut_off_before_a_restart_is_told_as_zero_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("regions.json");
+        let mut before = Gauge::open(file.clone());
+        before.minute(100, census(&[(region("GA", 16_058), 50)]));
+        before.keep(100);
+        let mut after = Gauge::open(file.clone());
+        let gone = after.minute(103, Census::default());
+        assert_eq!(sockets(&gone), [("GA 16058".to_owned(), 0), ("ZZ 0".to_owned(), 0)]);
+        // As long as without a restart, and then it is forgotten for good.
+        assert_eq!(after.minute(101 + REMEMBERED_MINUTES, Census::default()).len(), 1);
+        after.keep(101 + REMEMBERED_MINUTES);
+        assert_eq!(fs::read(&file).unwrap(), b"[]");
+        fs::write(&file, "half a fi").unwrap();
+        assert_eq!(Gauge::open(file).minute(100, Census::default()).len(), 1);
     }
 
     #[test]

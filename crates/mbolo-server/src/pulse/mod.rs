@@ -32,9 +32,14 @@ pub(crate) struct Target {
 }
 
 /// Counts every minute until `stop` says so or its other end is gone. Without a target the numbers are only for the cell's own metrics.
-pub(crate) fn run(shared: &Shared, gateways: &[Arc<Mailbox>], target: Option<Target>, stop: &Receiver<()>) {
+pub(crate) fn run(
+    shared: &Shared,
+    gateways: &[Arc<Mailbox>],
+    target: Option<Target>,
+    mut gauge: Gauge,
+    stop: &Receiver<()>,
+) {
     let period_ms = 1_000 * shared.patience.gauge_s.max(1);
-    let mut gauge = Gauge::default();
     let mut outbox = target.map(Outbox::new);
     loop {
         match stop.recv_timeout(until_next(now_ms(), period_ms)) {
@@ -45,6 +50,7 @@ pub(crate) fn run(shared: &Shared, gateways: &[Arc<Mailbox>], target: Option<Tar
         // A minute in which a gateway did not answer is unknown, which is not the same as empty.
         if let Some(census) = take_census(gateways) {
             let rows = gauge.minute(minute, census);
+            gauge.keep(minute);
             if let Some(outbox) = &mut outbox {
                 outbox.put(minute, &rows, &shared.metrics.pulse);
             }
