@@ -158,6 +158,29 @@ fn what_is_cut_off_the_end_of_the_journal_is_reported_if_it_was_acknowledged() {
 }
 
 #[test]
+fn a_keyspace_that_is_gone_is_reported_and_what_is_left_of_it_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path(), 40);
+    FjallEngine::open(dir.path()).unwrap().flush_to_tables().unwrap();
+    let keyspaces = |store: &Path| std::fs::read_dir(store.join("data/keyspaces")).unwrap().count();
+    let all = keyspaces(dir.path());
+    assert_eq!(all, 5);
+    for number in 0..all {
+        for gone in ["", "current"] {
+            let copy = copy_of(dir.path());
+            let path = copy.path().join(format!("data/keyspaces/{number}")).join(gone);
+            if gone.is_empty() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+            let left = keyspaces(copy.path());
+            let Err(EngineError::Damaged { what }) = FjallEngine::open(copy.path()) else {
+                panic!("{number}/{gone} was not missed")
+            };
+            assert!(!what.is_empty());
+            assert_eq!(keyspaces(copy.path()), left, "nothing is changed");
+        }
+    }
+}
+
+#[test]
 fn a_torn_tail_that_was_never_acknowledged_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let written = fill(dir.path(), 10);

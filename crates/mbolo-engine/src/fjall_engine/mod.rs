@@ -76,6 +76,9 @@ impl FjallEngine {
         let marker = marker(dir, data.exists())?;
         let scan = journal::scan(&data, &marker)?;
         scan.check_against(mark.reached())?;
+        if mark.reached().max(scan.last_commit()) > 0 {
+            check_keyspaces(&data)?;
+        }
         scan.drop_torn_tail()?;
         let db = Database::builder(&data)
             .cache_size(options.cache_bytes)
@@ -299,6 +302,28 @@ fn last_changes(batch: Batch) -> Vec<(Bytes, Change)> {
         changes.dedup_by(|(later, _), (first, _)| later == first);
     }
     changes
+}
+
+/// Whether all keyspaces are there. fjall takes one without its version file for unfinished and deletes it with all its
+/// tables; but nothing is committed before all of them are finished.
+fn check_keyspaces(data: &Path) -> Result<(), EngineError> {
+    let mut finished = 0;
+    for entry in std::fs::read_dir(data.join("keyspaces"))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if !path.join("current").try_exists()? {
+                return Err(EngineError::Damaged { what: format!("{} has no version file", path.display()) });
+            }
+            finished += 1;
+        }
+    }
+    // And fjall's own, of the names of the others.
+    let expected = Region::ALL.len() + 1;
+    if finished < expected {
+        let what = format!("{finished} of {expected} keyspaces are left in {}", data.display());
+        return Err(EngineError::Damaged { what });
+    }
+    Ok(())
 }
 
 fn commit_chain_key() -> Vec<u8> {
