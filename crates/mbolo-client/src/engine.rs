@@ -14,6 +14,7 @@ use rusqlite::ErrorCode;
 
 use crate::account::Me;
 use crate::calls::Lookup;
+use crate::clock::NOTICED_MS;
 use crate::marks::Typing;
 use crate::mls::{self, Crypto, MlsFault, Provider};
 use crate::room::Room;
@@ -90,6 +91,7 @@ impl Client {
             changed: Changed::default(),
             out: Vec::new(),
         };
+        client.end_far_pauses()?;
         client.load_account().map_err(|fault| match fault {
             Fault::Storage(error) => OpenError::Storage(error),
             fault => OpenError::Damaged(fault.to_string()),
@@ -105,13 +107,14 @@ impl Client {
     /// After [`Client::open`], [`Client::next_tick_ms`] is due at once if the profile has an account; the tick
     /// asks for the first transport.
     pub fn handle(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
+        let set_back_ms = self.now.saturating_sub(now_ms);
         self.now = now_ms;
         self.frames_are_out();
         let call = match &input {
             Input::Call(call) => Some(call.id),
             _ => None,
         };
-        match self.in_transaction(input) {
+        match self.in_transaction(input, set_back_ms) {
             Ok(()) => std::mem::take(&mut self.out),
             Err(fault) => self.start_over(call, &fault),
         }
@@ -182,9 +185,10 @@ impl Client {
 
     // ------------------------------------------------------------ the transaction
 
-    fn in_transaction(&mut self, input: Input) -> Result<(), Fault> {
+    fn in_transaction(&mut self, input: Input, set_back_ms: u64) -> Result<(), Fault> {
         self.db.execute_batch("BEGIN")?;
-        let result = self.take(input).and_then(|()| self.finish());
+        let ready = if set_back_ms > NOTICED_MS { self.clock_was_set_back(set_back_ms) } else { Ok(()) };
+        let result = ready.and_then(|()| self.take(input)).and_then(|()| self.finish());
         // The MLS library reports a refused write as its own error: what the user can do something about counts.
         if self.crypto.take_storage_failure() {
             return Err(match result {

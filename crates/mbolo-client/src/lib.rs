@@ -7,6 +7,7 @@
 
 mod account;
 mod calls;
+mod clock;
 mod commits;
 mod content;
 mod engine;

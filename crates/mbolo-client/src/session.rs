@@ -147,6 +147,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// The device's clock was set back by `by_ms` to `now`: what is due is due now, and silence is counted from now.
+    pub fn set_back(&mut self, now: u64, by_ms: u64) {
+        self.cell_ahead_ms = self.cell_ahead_ms.map(|ahead| ahead.saturating_add_unsigned(by_ms));
+        self.last_frame = self.last_frame.min(now);
+        self.last_ping = self.last_ping.min(now);
+        for time in [&mut self.pinged, &mut self.opened, &mut self.replenish_due, &mut self.marks_due]
+            .into_iter()
+            .flatten()
+        {
+            *time = now.min(*time);
+        }
+    }
+
     /// Whether a ping may be sent to learn that marks have arrived; not more often than every few seconds.
     pub fn may_confirm(&self, now: u64) -> bool {
         self.pinged.is_none() && self.last_ping + CONFIRM_MS <= now

@@ -360,3 +360,31 @@ fn a_device_that_is_slow_at_the_proof_of_work_still_signs_up() {
     let effects = client.handle(due, Input::Tick);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Disconnect)));
 }
+
+#[test]
+fn a_clock_that_was_ahead_for_a_while_holds_nothing_up_when_it_is_right_again() {
+    let mut desk = Desk::new();
+    let (awa, ben) = (desk.person("awa"), desk.person("ben"));
+    let room = desk.start_chat(awa, "ben");
+    desk.say(awa, &room, "one");
+    desk.pass(5_000);
+    desk.set_clock(awa, 7_200_000);
+    // While it runs: the next try is in two hours, as soon as anything makes it look at its clock.
+    desk.go_offline(awa);
+    desk.pass(5_000);
+    desk.set_clock(awa, 0);
+    desk.go_online(awa);
+    desk.chat(awa, &room);
+    desk.pass(90_000);
+    desk.say(ben, &room, "two");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(awa, &room), ["one", "two"]);
+    // And in its store: the room is to be entered anew, in two hours.
+    let ahead = desk.now + 7_200_000;
+    desk.damage(awa, &format!("UPDATE rooms SET healing = 1, heal_at = {ahead}"));
+    desk.pass(90_000);
+    assert_eq!(desk.client(awa).stats().healing, 0);
+    desk.say(awa, &room, "three");
+    desk.pass(5_000);
+    assert_eq!(desk.texts(ben, &room), ["one", "two", "three"]);
+}
