@@ -14,8 +14,8 @@ use crate::wire::{ClientFrame, CommitBundle, ServerFrame};
 /// A frame that cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Larger than [`MAX_FRAME_BYTES`].
-    #[error("a frame of {0} bytes is over the limit of {MAX_FRAME_BYTES}")]
+    /// Over this limit: [`MAX_FRAME_BYTES`], or less before the login.
+    #[error("the frame is over the limit of {0} bytes")]
     TooLarge(usize),
     /// Over [`MAX_PLAIN_FRAME_BYTES`] without being one of the requests that may be.
     #[error("a frame of {0} bytes: over {MAX_PLAIN_FRAME_BYTES} only MLS objects travel")]
@@ -57,7 +57,7 @@ pub fn encode_frame(frame: &impl Message) -> Bytes {
 }
 
 fn check_size(bytes: &Bytes) -> Result<(), DecodeError> {
-    if bytes.len() > MAX_FRAME_BYTES { Err(DecodeError::TooLarge(bytes.len())) } else { Ok(()) }
+    if bytes.len() > MAX_FRAME_BYTES { Err(DecodeError::TooLarge(MAX_FRAME_BYTES)) } else { Ok(()) }
 }
 
 /// Refuses what would need much more memory than its bytes.

@@ -4,6 +4,9 @@
 /// with post-quantum keys fits with room to spare; anything larger is media and goes another way.
 pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 
+/// Largest frame of a device that has not logged in: a registration or login has less than 1 KiB.
+pub const MAX_FRAME_BEFORE_LOGIN_BYTES: usize = 16 * 1024;
+
 /// Largest frame of a device whose request carries no MLS objects: the largest of those names 1,000 feeds with a few
 /// origins each. `CreateRoom`, `SubmitCommit` and `UploadKeyPackages` may be larger.
 pub const MAX_PLAIN_FRAME_BYTES: usize = 256 * 1024;

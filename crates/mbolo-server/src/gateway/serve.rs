@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 use mbolo_cell::{Event, SessionId};
 use mbolo_isitme::{INFO_PATH, Place};
-use mbolo_proto::limits::MAX_FRAME_BYTES;
+use mbolo_proto::limits::{MAX_FRAME_BEFORE_LOGIN_BYTES, MAX_FRAME_BYTES};
 use mbolo_proto::{
     DecodeError, PROTOCOL_VERSION, SESSION_PATH, decode_client_frame, decode_server_frame, wire,
     wire::client_frame::Body,
@@ -17,8 +17,8 @@ use super::http::{self, BadRequest, Method, Request, Response, Upgrade};
 use super::websocket::{self, Message, Step};
 use crate::pulse::{NOWHERE, Region};
 
-/// Largest frame of a device that has not logged in: a registration or login has less than 1 KiB.
-const MAX_BEFORE_LOGIN: usize = 16 * 1024;
+/// Bytes of answers to pings that wait for a device that has not logged in: whoever does not read gets no more.
+const MAX_PONGS_BEFORE_LOGIN: usize = 4 * 1024;
 
 /// Bytes of incomplete frames that one gateway keeps: 64 of the largest. Beyond it, who adds to it is closed.
 const MAX_HELD: usize = 256 * 1024 * 1024;
@@ -82,7 +82,7 @@ impl Gateway {
                     }
                 },
                 Phase::Session { authenticated } => {
-                    let limit = if authenticated { MAX_FRAME_BYTES } else { MAX_BEFORE_LOGIN };
+                    let limit = if authenticated { MAX_FRAME_BYTES } else { MAX_FRAME_BEFORE_LOGIN_BYTES };
                     match connection.assembler.step(rest, limit) {
                         Ok(Step::Incomplete { .. }) => return used,
                         Ok(Step::Frame { used: size, message }) => {
@@ -97,7 +97,7 @@ impl Gateway {
                             let session = connection.session;
                             self.look_again(key, self.now_s + LINGER_S);
                             self.events
-                                .push(Event::Malformed { session, error: DecodeError::TooLarge(limit + 1) });
+                                .push(Event::Malformed { session, error: DecodeError::TooLarge(limit) });
                             return bytes.len();
                         }
                         Err(violation) => {
@@ -127,7 +127,11 @@ impl Gateway {
                 self.events.push(event);
             }
             Message::Ping(payload) => {
-                if connection.queue.bytes() <= self.shared.limits.send_queue_bytes {
+                let limit = match connection.phase {
+                    Phase::Session { authenticated: true } => self.shared.limits.send_queue_bytes,
+                    _ => MAX_PONGS_BEFORE_LOGIN,
+                };
+                if connection.queue.bytes() <= limit {
                     connection.queue.push_raw(websocket::pong(&payload));
                     self.flush_later(key);
                 } else {

@@ -2,7 +2,7 @@
 
 use mbolo_proto::limits::MAX_FRAME_BYTES;
 use mbolo_proto::wire::{self, ErrorCode, client_frame, server_frame};
-use mbolo_server::{Patience, Tls};
+use mbolo_server::{Config, Patience, Tls};
 
 use crate::Running;
 use crate::client::{Client, Device, Frame, UPGRADE, masked};
@@ -130,6 +130,17 @@ fn a_stranger_may_send_only_small_frames() {
     let _ = client.try_write(&masked(0x82, &[0; 20_000]));
     let (messages, _) = client.until_close();
     assert!(messages.iter().filter_map(error_code).any(|code| code == ErrorCode::TooLarge), "{messages:?}");
+    assert!(format!("{messages:?}").contains("16384"), "the limit that holds is named: {messages:?}");
+}
+
+#[test]
+fn a_stranger_who_never_reads_costs_next_to_nothing() {
+    let running = Running::start();
+    let (mut stranger, _) = Client::session(running.address());
+    let pings: Vec<u8> = (0..500).flat_map(|_| masked(0x89, &[0; 125])).collect();
+    let taken = (0..1_000).take_while(|_| stranger.try_write(&pings).is_ok()).count();
+    // What the system's own buffers hold, but not a device's send queue on top.
+    assert!(taken * pings.len() < Config::default().send_queue_bytes as usize, "{taken}");
 }
 
 #[test]
