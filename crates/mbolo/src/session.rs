@@ -16,7 +16,7 @@ use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
 use crate::profile::{Profile, replace_file};
 use crate::runtime::{self, CellAddress, Handle, Trouble, TrustedCertificates, Updates, Way};
-use crate::text::clean_line;
+use crate::text::{clean_line, is_nameless, title};
 
 /// How long to wait for what only the cell can do.
 #[derive(Debug, Clone, Copy)]
@@ -302,6 +302,20 @@ impl Session {
         })
     }
 
+    /// Who is in a room.
+    pub async fn members(&self, room: &str) -> Result<Vec<Member>, Problem> {
+        match self.ask(Request::ListMembers { room: room.to_owned() }).await? {
+            Reply::Members { members } => Ok(members),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What a chat is called for people; a group without a name by who is in it.
+    pub async fn title(&self, chat: &Chat) -> Result<String, Problem> {
+        let members = if is_nameless(chat) { self.members(&chat.room).await? } else { Vec::new() };
+        Ok(title(chat, &members))
+    }
+
     /// The way to the cell, as it is now.
     pub fn connection(&self) -> Connection {
         self.handle.connection().borrow().clone()
@@ -367,6 +381,15 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
     if let Some(chat) = chats.iter().find(|chat| chat.room == target) {
         return Ok(Some(chat.clone()));
     }
+    if let Some(beginning) = target.strip_prefix(ID_PREFIX) {
+        let begun: Vec<_> = chats.iter().filter(|chat| chat.room.starts_with(beginning)).collect();
+        return match begun.as_slice() {
+            _ if beginning.is_empty() => Ok(None),
+            [] => Ok(None),
+            [chat] => Ok(Some((*chat).clone())),
+            several => Err(which(target, several)),
+        };
+    }
     let handle = parse_handle(target).ok();
     let by_handle = |chat: &&Chat| {
         chat.kind == ChatKind::Direct
@@ -380,20 +403,34 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
     // The name of a chat of two is whatever the other one chose: it does not say who it is.
     let named: Vec<_> = chats
         .iter()
-        .filter(|chat| chat.kind == ChatKind::Group && chat.name.to_lowercase() == target.to_lowercase())
+        .filter(|chat| chat.kind == ChatKind::Group && !is_nameless(chat))
+        .filter(|chat| chat.name.to_lowercase() == target.to_lowercase())
         .collect();
     match (direct, handle, named.as_slice()) {
         (Some(_), Some(handle), [group, ..]) => Err(both(target, &handle, group)),
         (Some(chat), ..) => Ok(Some(chat)),
         (None, _, []) => Ok(None),
         (None, _, [chat]) => Ok(Some((*chat).clone())),
-        (None, _, several) => {
-            let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
-            Err(Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
-                .next(format!("Say which by its id: {}", ids.join(", "))))
-        }
+        (None, _, several) => Err(which(target, several)),
     }
 }
+
+fn which(target: &str, several: &[&Chat]) -> Problem {
+    let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
+    Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
+        .next(format!("Say which by its id: {}", ids.join(", ")))
+}
+
+/// How a chat without a name is addressed: the beginning of its id, which with this mark can be neither a handle nor a
+/// name that somebody gave.
+pub fn short_id(chat: &Chat) -> String {
+    ID_PREFIX.chars().chain(chat.room.chars().take(SHORT_ID)).collect()
+}
+
+const ID_PREFIX: &str = "id:";
+
+/// Letters of an id that tell the rooms of one person apart.
+const SHORT_ID: usize = 8;
 
 fn both(target: &str, handle: &str, group: &Chat) -> Problem {
     Problem::new(
@@ -493,6 +530,22 @@ mod tests {
         assert_eq!(found("family"), Ok(Some("R2".into())));
         assert_eq!(found("@family"), Ok(None));
         assert_eq!(found("nobody"), Ok(None));
+    }
+
+    #[test]
+    fn a_chat_is_found_by_the_beginning_of_its_id_only_if_that_is_said() {
+        let chats = [chat("k7z3abcd22", "", None), chat("k7z3abce22", "id:k7", None)];
+        let found = |target| find_known(&chats, target).map(|found| found.map(|chat| chat.room));
+        assert_eq!(short_id(&chats[0]), "id:k7z3abcd");
+        assert_eq!(found("id:k7z3abcd"), Ok(Some("k7z3abcd22".into())));
+        assert!(found("id:k7").is_err_and(|problem| problem.next.is_some()));
+        assert_eq!([found("k7z3abcd"), found("id:"), found("id:x")], [Ok(None), Ok(None), Ok(None)]);
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_not_called_nothing() {
+        assert_eq!(find_known(&[chat("R1", "", None)], ""), Ok(None));
+        assert_eq!(find_known(&[chat("R1", "", None)], " "), Ok(None));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{say, say_json};
 use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
 use crate::runtime::{Updates, now_ms};
-use crate::session::{Patience, Session, Unfound, deadline, find_member, parse_handle, unexpected};
+use crate::session::{Patience, Session, Unfound, deadline, find_member, parse_handle, short_id, unexpected};
 use crate::{style, text};
 
 /// `mbolo room …`
@@ -22,7 +22,7 @@ Examples:
   mbolo room promote Family awa
   mbolo room history Family --limit 50
 
-ROOM is a group's name, a person's @handle or a room id (`room list --ids` shows them).")]
+ROOM is a group's name, a person's @handle, a room id (`room list --ids` shows them) or id: and its beginning.")]
 pub struct Args {
     /// Seconds to wait for the cell
     #[arg(long, default_value_t = 30, value_name = "SECONDS", global = true)]
@@ -168,7 +168,7 @@ impl Room<'_> {
             if self.json {
                 say_json(&ShownChat { chat })?;
             } else {
-                say(list_line(chat, ids))?;
+                say(list_line(chat, &self.session.title(chat).await?, ids))?;
             }
         }
         Ok(())
@@ -197,11 +197,11 @@ impl Room<'_> {
 
     async fn show(&self, room: &str) -> Result<(), Problem> {
         let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
-        let members = self.members(&chat.room).await?;
+        let members = self.session.members(&chat.room).await?;
         if self.json {
             return say_json(&ShownRoom { chat: &chat, members: &members });
         }
-        say(format_args!("{}  {}", style::bold(&text::clean_line(&chat.name)), style::dim(&chat.room)))?;
+        say(format_args!("{}  {}", style::bold(&text::title(&chat, &members)), style::dim(&chat.room)))?;
         let standing = match chat.membership {
             Membership::Joining => "you are joining",
             Membership::Member if chat.admin => "you are an admin",
@@ -242,8 +242,10 @@ impl Room<'_> {
                 break;
             }
         }
+        let members = self.session.members(&chat.room).await?;
         let mut shown_day = String::new();
-        for message in &wanted {
+        for message in &mut wanted {
+            text::name_people(message, &members);
             if self.json {
                 say_json(&ShownMessage { room: &chat.room, message })?;
                 continue;
@@ -295,22 +297,15 @@ impl Room<'_> {
         self.session.chat(room).await
     }
 
-    async fn members(&self, room: &str) -> Result<Vec<Member>, Problem> {
-        match self.session.ask(Request::ListMembers { room: room.to_owned() }).await? {
-            Reply::Members { members } => Ok(members),
-            other => Err(unexpected(&other)),
-        }
-    }
-
     /// Room id and account id of a member whom a person means.
     async fn member(&self, room: &str, who: &str) -> Result<(String, String), Problem> {
         let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
-        let members = self.members(&chat.room).await?;
+        let members = self.session.members(&chat.room).await?;
         match find_member(&members, who) {
             Ok(account) => Ok((chat.room, account)),
             Err(Unfound::Nobody) => Err(Problem::new(
                 Exit::Refused,
-                format!("Nobody called “{who}” is in {}.", text::clean_line(&chat.name)),
+                format!("Nobody called “{who}” is in {}.", text::title(&chat, &members)),
             )
             .next(format!("`mbolo room show \"{room}\"{}` lists who is.", self.session.flag))),
             Err(Unfound::Several) => {
@@ -354,8 +349,8 @@ fn people(count: u32) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
-fn list_line(chat: &Chat, ids: bool) -> String {
-    let name = text::shorten(&text::clean_line(&chat.name), 24);
+fn list_line(chat: &Chat, title: &str, ids: bool) -> String {
+    let name = text::shorten(title, 24);
     let padding = " ".repeat(24 - name.width().min(24));
     let unread =
         if chat.unread > 0 { style::green(&format!("{:>3} new", chat.unread)) } else { " ".repeat(7) };
@@ -370,7 +365,12 @@ fn list_line(chat: &Chat, ids: bool) -> String {
             .and_then(|peer| peer.handle.as_ref())
             .map_or_else(String::new, |handle| format!("@{handle}")),
     };
-    let id = if ids { format!("  {}", chat.room) } else { String::new() };
+    let id = match ids {
+        true => format!("  {}", chat.room),
+        // Its title is no address.
+        false if text::is_nameless(chat) => format!("  {}", short_id(chat)),
+        false => String::new(),
+    };
     let when = text::moment(chat.last_activity_ms, now_ms());
     format!(
         "{}{padding}  {unread}  {}  {what}{}",
@@ -381,7 +381,7 @@ fn list_line(chat: &Chat, ids: bool) -> String {
 }
 
 fn history_line(message: &Message) -> String {
-    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
+    let name = if message.sender.me { "You".to_owned() } else { text::person(&message.sender) };
     let time = style::dim(&text::time_of_day(message.at_ms));
     let mut line = match &message.body {
         mbolo_client_api::Body::Event { .. } => format!("{time}  {}", style::dim(&text::body(message))),

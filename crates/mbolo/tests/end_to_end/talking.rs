@@ -224,3 +224,56 @@ fn who_listens_as_a_person_is_not_told_again_what_they_said() {
     let printed = awa.run(&["listen", "--count", "1", "--timeout", "60"]).ok();
     assert!(printed.contains("a new word") && !printed.contains("an old word"), "{printed}");
 }
+
+#[test]
+fn who_is_added_is_named_by_handle_until_they_have_told_their_name() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "dodo"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, _dodo] = &people;
+    bibi.run(&["room", "create", "Work", "awa"]).ok();
+    awa.sync();
+    bibi.run(&["room", "add", "Work", "dodo"]).ok();
+    let heard = awa.run(&["listen", "--until-idle", "--timeout", "60"]).ok();
+    assert!(heard.contains("added @dodo in Work"), "{heard}");
+    let history = awa.run(&["room", "history", "Work"]).ok();
+    assert!(history.contains("added @dodo"), "{history}");
+}
+
+#[test]
+fn who_becomes_admin_because_the_last_one_left_is_not_said_to_have_done_it() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "dodo"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, dodo] = &people;
+    awa.run(&["room", "create", "Work", "bibi", "dodo"]).ok();
+    bibi.sync();
+    dodo.sync();
+    awa.run(&["room", "leave", "Work"]).ok();
+    for _ in 0..2 {
+        bibi.sync();
+        dodo.sync();
+    }
+    let said = dodo.run(&["room", "history", "Work"]).ok();
+    assert!(said.contains("now an admin") && !said.contains("made"), "{said}");
+}
+
+#[test]
+fn a_group_whose_name_is_not_known_is_called_by_who_is_in_it() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "chantal"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, chantal] = &people;
+    awa.run(&["room", "create", "Work", "bibi", "chantal"]).ok();
+    bibi.sync();
+    let words = bibi.run(&["account", "export-recovery"]).ok();
+    // Nobody who knows the name is there.
+    let new = Person::without_account(&server.url, "bibi");
+    new.run_with_input(&["account", "recover", "--name", "Bibi", "--cell", &server.url], &words).ok();
+    new.sync();
+    let list = new.run(&["room", "list"]).ok().to_lowercase();
+    let title = ["awa and @chantal", "@awa and @chantal", "awa and chantal", "@awa and chantal"];
+    assert!(title.iter().any(|title| list.contains(title)), "{list}");
+    let address = list.split_whitespace().find(|word| word.starts_with("id:")).expect(&list);
+    new.send(address, "which group is this?");
+    new.run(&["send", "", "to nobody"]).refused(3);
+    chantal.sync();
+    assert_eq!(chantal.history("Work"), [pair("bibi", "which group is this?")]);
+}
