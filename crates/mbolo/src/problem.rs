@@ -72,6 +72,9 @@ impl Problem {
     }
 }
 
+/// What to do when only an admin may do something; who knows the room says it with the room.
+pub const WHO_IS_ADMIN: &str = "`mbolo room show` says who is an admin and can do it.";
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let exit = match failure.code.as_str() {
@@ -100,7 +103,7 @@ impl From<Failure> for Problem {
                 "Ask the person who runs the cell for an invite code (mbolo invite) and add --invite CODE.",
             ),
             "unknown_room" => problem.next("`mbolo room list` shows your rooms."),
-            "not_admin" => problem.next("`mbolo room show` says who is an admin and can do it."),
+            "not_admin" => problem.next(WHO_IS_ADMIN),
             _ => problem,
         }
     }

@@ -34,6 +34,9 @@ impl Patience {
     }
 }
 
+/// Seconds for which a command waits for the cell if it can do without.
+pub const SHORTLY: u64 = 5;
+
 /// Nothing has happened for this long: nothing more is coming.
 const QUIET: Duration = Duration::from_millis(400);
 
@@ -250,7 +253,7 @@ impl Session {
     /// The chat that a person means by a room id, a handle or a group's name. A handle of someone one has not
     /// talked to yet starts the chat.
     pub async fn find(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
-        if let Some(chat) = find_known(&self.chats().await?, target)? {
+        if let Ok(Some(chat)) = find_known(&self.chats().await?, target) {
             return self.not_somebody(target, chat).await;
         }
         let handle = match parse_handle(target) {
@@ -258,11 +261,12 @@ impl Session {
             Err(problem) if target.starts_with('@') => return Err(problem),
             Err(_) => return self.find_existing(target, patience).await,
         };
-        // It may be a group that one was added to since this profile was online last.
-        self.catch_up(patience).await?;
+        // It may be a group that one was added to since this profile was online last, or that has another name now.
+        let caught_up = self.catch_up(patience).await;
         if let Some(chat) = find_known(&self.chats().await?, target)? {
             return self.not_somebody(target, chat).await;
         }
+        caught_up?;
         match self.ask_cell(Request::StartChat { handle }, patience).await {
             Ok(Reply::Chat { chat }) => Ok(chat),
             Ok(other) => Err(unexpected(&other)),
@@ -282,7 +286,8 @@ impl Session {
         else {
             return Ok(chat);
         };
-        match self.ask_cell(Request::FindAccount { handle: handle.clone() }, Patience::seconds(5)).await {
+        match self.ask_cell(Request::FindAccount { handle: handle.clone() }, Patience::seconds(SHORTLY)).await
+        {
             Ok(Reply::Found { .. }) => Err(both(target, &handle, &chat)),
             _ => Ok(chat),
         }
@@ -290,16 +295,23 @@ impl Session {
 
     /// The chat that a person means, only among those they have.
     pub async fn find_existing(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        if let Ok(Some(chat)) = find_known(&self.chats().await?, target) {
+            return Ok(chat);
+        }
+        self.find_newest(target, patience).await
+    }
+
+    /// As [`Session::find_existing`], but as things are now: what was known here counts only if the cell does not answer.
+    pub async fn find_newest(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        let caught_up = self.catch_up(patience).await;
         if let Some(chat) = find_known(&self.chats().await?, target)? {
             return Ok(chat);
         }
-        self.catch_up(patience).await?;
-        find_known(&self.chats().await?, target)?.ok_or_else(|| {
-            Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
-                "`mbolo room list{}` shows your chats; `mbolo send @HANDLE` begins one.",
-                self.flag
-            ))
-        })
+        caught_up?;
+        Err(Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
+            "`mbolo room list{}` shows your chats; `mbolo send @HANDLE` begins one.",
+            self.flag
+        )))
     }
 
     /// Who is in a room.

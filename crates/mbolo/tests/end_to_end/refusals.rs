@@ -127,9 +127,12 @@ fn a_change_that_does_not_happen_has_the_exit_code_of_a_refusal() {
     assert!(last.contains("at least one admin"), "{last}");
     awa.run(&["room", "promote", "Work", "@bibi"]).ok();
     bibi.sync();
+    chantal.sync();
     // Bibi asks without a cell, and is no admin any more when it is there again.
     server.kill();
-    bibi.run(&["room", "remove", "Work", "@chantal", "--timeout", "1"]).refused(4);
+    let kept = bibi.run(&["room", "remove", "Work", "@chantal", "--timeout", "1"]).refused(4);
+    assert!(kept.contains("The change is kept"), "{kept}");
+    chantal.run(&["room", "remove", "Work", "@bibi"]).refused(3);
     server.restart();
     awa.run(&["room", "demote", "Work", "@bibi"]).ok();
     let heard = bibi.run(&["listen", "--until-idle", "--json", "--timeout", "60"]).ok();
@@ -164,4 +167,16 @@ fn a_reader_that_goes_away_is_no_failure() {
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn who_may_not_is_told_where_to_see_who_may() {
+    let server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.run(&["room", "create", "Work", "bibi"]).ok();
+    let refused = bibi.run(&["room", "rename", "Work", "Mine"]).refused(3);
+    assert!(
+        refused.contains("Only an admin") && refused.contains("`mbolo room show \"Work\" --profile "),
+        "{refused}"
+    );
 }
