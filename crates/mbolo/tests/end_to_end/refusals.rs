@@ -180,3 +180,20 @@ fn who_may_not_is_told_where_to_see_who_may() {
         "{refused}"
     );
 }
+
+#[test]
+fn benchmarks_of_nothing() {
+    let nothing = [
+        &["chat", "--sessions", "0"][..],
+        &["chat", "--seconds", "0"],
+        &["room", "--members", "1"],
+        &["idle", "--sessions", "0"],
+        &["storm", "--rooms", "0"],
+    ];
+    for args in nothing {
+        let mut command = crate::support::mbolo();
+        command.arg("bench").args(args);
+        let refused = crate::people::run(command, "").refused(2);
+        assert!(refused.contains(args[1]), "{refused}");
+    }
+}
