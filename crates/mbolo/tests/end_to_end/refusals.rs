@@ -197,3 +197,16 @@ fn benchmarks_of_nothing() {
         assert!(refused.contains(args[1]), "{refused}");
     }
 }
+
+#[test]
+fn a_profile_that_is_no_database_is_damaged_and_stays_as_it_is() {
+    let server = Server::start();
+    let awa = Person::sign_up(&server, "awa");
+    let database = awa.file("mbolo.sqlite");
+    let garbage = "not a database at all\n".repeat(500);
+    std::fs::write(&database, &garbage).unwrap();
+    let refused = awa.run(&["room", "list"]).refused(9);
+    assert!(refused.contains("The profile is damaged") && refused.contains("recovery phrase"), "{refused}");
+    assert!(!refused.contains("Make room"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&database).unwrap(), garbage);
+}
