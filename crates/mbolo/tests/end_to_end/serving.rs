@@ -109,3 +109,24 @@ fn help_and_completions_work_without_anything_else() {
         assert!(run(completions, "").ok().contains("mbolo"));
     }
 }
+
+#[test]
+fn who_serves_the_network_without_tls_is_warned() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let server = Server::start();
+    let mut warned = Vec::new();
+    for (listen, tls) in [("0.0.0.0:0", "off"), ("0.0.0.0:0", "generated"), ("127.0.0.1:0", "off")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = mbolo();
+        command.args(["serve", "--listen", listen, "--tls", tls, "--data"]).arg(dir.path().join("data"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        child.kill().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        warned.push(String::from_utf8_lossy(&ended.stderr).contains("There is no TLS"));
+    }
+    assert_eq!(warned, [true, false, false]);
+    drop(server);
+}
