@@ -10,6 +10,7 @@ use std::time::Duration;
 use mbolo_client::TransportFailure;
 use mbolo_client_api::{Account, Chat, ChatKind, Connection, Member, OfflineReason, Reply, Request};
 use mbolo_proto::Handle as UserHandle;
+use mbolo_proto::handle::InvalidHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cli::ClientArgs;
@@ -357,12 +358,14 @@ impl From<Trouble> for Problem {
 /// A handle as people type it, checked before the cell is bothered.
 pub fn parse_handle(text: &str) -> Result<String, Problem> {
     text.parse::<UserHandle>().map(|handle| handle.to_string()).map_err(|why| {
-        let problem = Problem::new(Exit::Refused, format!("“{text}” cannot be a handle: {why}."));
+        let cannot =
+            |why: String| Problem::new(Exit::Refused, format!("“{text}” cannot be a handle: {why}."));
         match why {
-            mbolo_proto::handle::InvalidHandle::Character => problem.next(
-                "Letters of other alphabets that look the same do not count; type it anew with a to z.",
-            ),
-            _ => problem.next("Examples: awa, awa.ndong, awa_2."),
+            InvalidHandle::Character => cannot(
+                "a handle has only the letters a to z, digits, “_” and “.”".to_owned(),
+            )
+            .next("Letters of other alphabets that look the same do not count; type it anew with a to z."),
+            why => cannot(why.to_string()).next("Examples: awa, awa.ndong, awa_2."),
         }
     })
 }
@@ -606,5 +609,6 @@ mod tests {
         let problem = parse_handle("аwa").unwrap_err();
         assert_eq!(problem.exit, Exit::Refused);
         assert!(problem.next.is_some_and(|next| next.contains("other alphabets")));
+        assert!(problem.what.ends_with("“_” and “.”."), "{}", problem.what);
     }
 }

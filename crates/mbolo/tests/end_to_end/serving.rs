@@ -130,3 +130,21 @@ fn who_serves_the_network_without_tls_is_warned() {
     assert_eq!(warned, [true, false, false]);
     drop(server);
 }
+
+#[test]
+fn keys_and_paths_are_written_as_they_are() {
+    let serve = |more: &[&str], dir: &std::path::Path| {
+        let mut command = mbolo();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "cc"]).args(more).current_dir(dir);
+        run(command, "")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let refused = serve(&["--pow-bits", "23"], dir.path()).refused(2);
+    assert!(refused.starts_with("mbolo: pow_bits is"), "{refused}");
+    let refused = serve(&["--tls", "files"], dir.path()).refused(2);
+    assert!(refused.starts_with("mbolo: tls = "), "{refused}");
+    std::fs::create_dir_all(dir.path().join("cc")).unwrap();
+    std::fs::write(dir.path().join("cc/cell.key"), "no key").unwrap();
+    let damaged = serve(&[], dir.path()).refused(9);
+    assert!(damaged.starts_with("mbolo: cc/cell.key is damaged"), "{damaged}");
+}
