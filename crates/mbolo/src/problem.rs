@@ -72,6 +72,9 @@ impl Problem {
     }
 }
 
+/// What to do when only an admin may do something; who knows the room says it with the room.
+pub const WHO_IS_ADMIN: &str = "`mbolo room show` says who is an admin and can do it.";
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let exit = match failure.code.as_str() {
@@ -100,7 +103,7 @@ impl From<Failure> for Problem {
                 "Ask the person who runs the cell for an invite code (mbolo invite) and add --invite CODE.",
             ),
             "unknown_room" => problem.next("`mbolo room list` shows your rooms."),
-            "not_admin" => problem.next("`mbolo room show` says who is an admin and can do it."),
+            "not_admin" => problem.next(WHO_IS_ADMIN),
             _ => problem,
         }
     }
@@ -122,20 +125,40 @@ impl From<std::io::Error> for Problem {
     }
 }
 
-/// A message of another part, written as a sentence or as a fragment, as a sentence.
+/// A message of another part, written as a sentence or as a fragment, as a sentence. A key of a configuration or a path
+/// at its beginning stays as it is written.
 pub fn sentence(message: &str) -> String {
-    let mut letters = message.trim().chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let mut text = first + letters.as_str();
+    let message = message.trim();
+    let mut text = if begins_with_a_name(message) {
+        message.to_owned()
+    } else {
+        let mut letters = message.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        first + letters.as_str()
+    };
     if !text.ends_with(['.', '!', '?']) {
         text.push('.');
     }
     text
 }
 
+fn begins_with_a_name(message: &str) -> bool {
+    let (word, rest) = message.split_once(' ').unwrap_or((message, ""));
+    rest.starts_with("= ") || word.trim_end_matches(['.', ':']).contains(['_', '/', '\\', '.'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_and_paths_keep_their_case() {
+        assert_eq!(sentence("the disk is full"), "The disk is full.");
+        assert_eq!(sentence("gone."), "Gone.");
+        for begun in ["pow_bits is at most 22.", "tls = \"files\" needs both.", "cc/cell.key is missing."] {
+            assert_eq!(sentence(begun), begun);
+        }
+    }
 
     #[test]
     fn a_refusal_says_what_to_do_next_and_has_its_own_code() {

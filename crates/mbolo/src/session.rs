@@ -10,13 +10,14 @@ use std::time::Duration;
 use mbolo_client::TransportFailure;
 use mbolo_client_api::{Account, Chat, ChatKind, Connection, Member, OfflineReason, Reply, Request};
 use mbolo_proto::Handle as UserHandle;
+use mbolo_proto::handle::InvalidHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
 use crate::profile::{Profile, replace_file};
 use crate::runtime::{self, CellAddress, Handle, Trouble, TrustedCertificates, Updates, Way};
-use crate::text::clean_line;
+use crate::text::{clean_line, is_nameless, title};
 
 /// How long to wait for what only the cell can do.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,9 @@ impl Patience {
         Self::WhileReachable(deadline(seconds))
     }
 }
+
+/// Seconds for which a command waits for the cell if it can do without.
+pub const SHORTLY: u64 = 5;
 
 /// Nothing has happened for this long: nothing more is coming.
 const QUIET: Duration = Duration::from_millis(400);
@@ -250,7 +254,7 @@ impl Session {
     /// The chat that a person means by a room id, a handle or a group's name. A handle of someone one has not
     /// talked to yet starts the chat.
     pub async fn find(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
-        if let Some(chat) = find_known(&self.chats().await?, target)? {
+        if let Ok(Some(chat)) = find_known(&self.chats().await?, target) {
             return self.not_somebody(target, chat).await;
         }
         let handle = match parse_handle(target) {
@@ -258,11 +262,12 @@ impl Session {
             Err(problem) if target.starts_with('@') => return Err(problem),
             Err(_) => return self.find_existing(target, patience).await,
         };
-        // It may be a group that one was added to since this profile was online last.
-        self.catch_up(patience).await?;
+        // It may be a group that one was added to since this profile was online last, or that has another name now.
+        let caught_up = self.catch_up(patience).await;
         if let Some(chat) = find_known(&self.chats().await?, target)? {
             return self.not_somebody(target, chat).await;
         }
+        caught_up?;
         match self.ask_cell(Request::StartChat { handle }, patience).await {
             Ok(Reply::Chat { chat }) => Ok(chat),
             Ok(other) => Err(unexpected(&other)),
@@ -282,7 +287,8 @@ impl Session {
         else {
             return Ok(chat);
         };
-        match self.ask_cell(Request::FindAccount { handle: handle.clone() }, Patience::seconds(5)).await {
+        match self.ask_cell(Request::FindAccount { handle: handle.clone() }, Patience::seconds(SHORTLY)).await
+        {
             Ok(Reply::Found { .. }) => Err(both(target, &handle, &chat)),
             _ => Ok(chat),
         }
@@ -290,16 +296,37 @@ impl Session {
 
     /// The chat that a person means, only among those they have.
     pub async fn find_existing(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        if let Ok(Some(chat)) = find_known(&self.chats().await?, target) {
+            return Ok(chat);
+        }
+        self.find_newest(target, patience).await
+    }
+
+    /// As [`Session::find_existing`], but as things are now: what was known here counts only if the cell does not answer.
+    pub async fn find_newest(&self, target: &str, patience: Patience) -> Result<Chat, Problem> {
+        let caught_up = self.catch_up(patience).await;
         if let Some(chat) = find_known(&self.chats().await?, target)? {
             return Ok(chat);
         }
-        self.catch_up(patience).await?;
-        find_known(&self.chats().await?, target)?.ok_or_else(|| {
-            Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
-                "`mbolo room list{}` shows your chats; `mbolo send @HANDLE` begins one.",
-                self.flag
-            ))
-        })
+        caught_up?;
+        Err(Problem::new(Exit::Refused, format!("You have no chat called “{target}”.")).next(format!(
+            "`mbolo room list{}` shows your chats; `mbolo send @HANDLE` begins one.",
+            self.flag
+        )))
+    }
+
+    /// Who is in a room.
+    pub async fn members(&self, room: &str) -> Result<Vec<Member>, Problem> {
+        match self.ask(Request::ListMembers { room: room.to_owned() }).await? {
+            Reply::Members { members } => Ok(members),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What a chat is called for people; a group without a name by who is in it.
+    pub async fn title(&self, chat: &Chat) -> Result<String, Problem> {
+        let members = if is_nameless(chat) { self.members(&chat.room).await? } else { Vec::new() };
+        Ok(title(chat, &members))
     }
 
     /// The way to the cell, as it is now.
@@ -331,12 +358,14 @@ impl From<Trouble> for Problem {
 /// A handle as people type it, checked before the cell is bothered.
 pub fn parse_handle(text: &str) -> Result<String, Problem> {
     text.parse::<UserHandle>().map(|handle| handle.to_string()).map_err(|why| {
-        let problem = Problem::new(Exit::Refused, format!("“{text}” cannot be a handle: {why}."));
+        let cannot =
+            |why: String| Problem::new(Exit::Refused, format!("“{text}” cannot be a handle: {why}."));
         match why {
-            mbolo_proto::handle::InvalidHandle::Character => problem.next(
-                "Letters of other alphabets that look the same do not count; type it anew with a to z.",
-            ),
-            _ => problem.next("Examples: awa, awa.ndong, awa_2."),
+            InvalidHandle::Character => cannot(
+                "a handle has only the letters a to z, digits, “_” and “.”".to_owned(),
+            )
+            .next("Letters of other alphabets that look the same do not count; type it anew with a to z."),
+            why => cannot(why.to_string()).next("Examples: awa, awa.ndong, awa_2."),
         }
     })
 }
@@ -367,6 +396,15 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
     if let Some(chat) = chats.iter().find(|chat| chat.room == target) {
         return Ok(Some(chat.clone()));
     }
+    if let Some(beginning) = target.strip_prefix(ID_PREFIX) {
+        let begun: Vec<_> = chats.iter().filter(|chat| chat.room.starts_with(beginning)).collect();
+        return match begun.as_slice() {
+            _ if beginning.is_empty() => Ok(None),
+            [] => Ok(None),
+            [chat] => Ok(Some((*chat).clone())),
+            several => Err(which(target, several)),
+        };
+    }
     let handle = parse_handle(target).ok();
     let by_handle = |chat: &&Chat| {
         chat.kind == ChatKind::Direct
@@ -380,20 +418,34 @@ fn find_known(chats: &[Chat], target: &str) -> Result<Option<Chat>, Problem> {
     // The name of a chat of two is whatever the other one chose: it does not say who it is.
     let named: Vec<_> = chats
         .iter()
-        .filter(|chat| chat.kind == ChatKind::Group && chat.name.to_lowercase() == target.to_lowercase())
+        .filter(|chat| chat.kind == ChatKind::Group && !is_nameless(chat))
+        .filter(|chat| chat.name.to_lowercase() == target.to_lowercase())
         .collect();
     match (direct, handle, named.as_slice()) {
         (Some(_), Some(handle), [group, ..]) => Err(both(target, &handle, group)),
         (Some(chat), ..) => Ok(Some(chat)),
         (None, _, []) => Ok(None),
         (None, _, [chat]) => Ok(Some((*chat).clone())),
-        (None, _, several) => {
-            let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
-            Err(Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
-                .next(format!("Say which by its id: {}", ids.join(", "))))
-        }
+        (None, _, several) => Err(which(target, several)),
     }
 }
+
+fn which(target: &str, several: &[&Chat]) -> Problem {
+    let ids: Vec<_> = several.iter().map(|chat| chat.room.as_str()).collect();
+    Problem::new(Exit::Refused, format!("You have {} chats called “{target}”.", several.len()))
+        .next(format!("Say which by its id: {}", ids.join(", ")))
+}
+
+/// How a chat without a name is addressed: the beginning of its id, which with this mark can be neither a handle nor a
+/// name that somebody gave.
+pub fn short_id(chat: &Chat) -> String {
+    ID_PREFIX.chars().chain(chat.room.chars().take(SHORT_ID)).collect()
+}
+
+const ID_PREFIX: &str = "id:";
+
+/// Letters of an id that tell the rooms of one person apart.
+const SHORT_ID: usize = 8;
 
 fn both(target: &str, handle: &str, group: &Chat) -> Problem {
     Problem::new(
@@ -496,6 +548,22 @@ mod tests {
     }
 
     #[test]
+    fn a_chat_is_found_by_the_beginning_of_its_id_only_if_that_is_said() {
+        let chats = [chat("k7z3abcd22", "", None), chat("k7z3abce22", "id:k7", None)];
+        let found = |target| find_known(&chats, target).map(|found| found.map(|chat| chat.room));
+        assert_eq!(short_id(&chats[0]), "id:k7z3abcd");
+        assert_eq!(found("id:k7z3abcd"), Ok(Some("k7z3abcd22".into())));
+        assert!(found("id:k7").is_err_and(|problem| problem.next.is_some()));
+        assert_eq!([found("k7z3abcd"), found("id:"), found("id:x")], [Ok(None), Ok(None), Ok(None)]);
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_not_called_nothing() {
+        assert_eq!(find_known(&[chat("R1", "", None)], ""), Ok(None));
+        assert_eq!(find_known(&[chat("R1", "", None)], " "), Ok(None));
+    }
+
+    #[test]
     fn who_calls_themselves_like_somebody_does_not_get_their_messages() {
         let chats = [chat("R1", "bibi", Some("mallory")), chat("R2", "Family", None)];
         assert_eq!(find_known(&chats, "bibi"), Ok(None));
@@ -541,5 +609,6 @@ mod tests {
         let problem = parse_handle("аwa").unwrap_err();
         assert_eq!(problem.exit, Exit::Refused);
         assert!(problem.next.is_some_and(|next| next.contains("other alphabets")));
+        assert!(problem.what.ends_with("“_” and “.”."), "{}", problem.what);
     }
 }

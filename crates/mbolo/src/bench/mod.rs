@@ -14,6 +14,7 @@ mod storm;
 
 use anyhow::Result;
 use clap::Subcommand;
+use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 
 /// Arguments of `mbolo bench`.
@@ -31,7 +32,7 @@ enum What {
     /// Memory and login CPU of sessions that do nothing.
     Idle {
         /// How many.
-        #[arg(long, default_value_t = 10_000)]
+        #[arg(long, default_value_t = 10_000, value_parser = at_least::<usize>(1))]
         sessions: usize,
         /// Over TLS.
         #[arg(long)]
@@ -40,13 +41,13 @@ enum What {
     /// Pairs of people who write to each other; the most that goes through, or at a given rate.
     Chat {
         /// How many sessions: half as many pairs.
-        #[arg(long, default_value_t = 1_000)]
+        #[arg(long, default_value_t = 1_000, value_parser = at_least::<usize>(2))]
         sessions: usize,
         /// How long to measure, after 2 seconds of warming up.
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 10, value_parser = at_least::<u64>(1))]
         seconds: u64,
         /// Messages a second in all (open loop); without it each session keeps 4 messages under way.
-        #[arg(long)]
+        #[arg(long, value_parser = at_least::<u64>(1))]
         rate: Option<u64>,
         /// Over TLS.
         #[arg(long)]
@@ -55,16 +56,16 @@ enum What {
     /// One room in which a few write and everybody reads.
     Room {
         /// People in the room.
-        #[arg(long, default_value_t = 256)]
+        #[arg(long, default_value_t = 256, value_parser = at_least::<usize>(2))]
         members: usize,
         /// How many of them write.
-        #[arg(long, default_value_t = 4)]
+        #[arg(long, default_value_t = 4, value_parser = at_least::<usize>(1))]
         senders: usize,
         /// How long to measure, after 2 seconds of warming up.
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 10, value_parser = at_least::<u64>(1))]
         seconds: u64,
         /// Messages a second in all (open loop); without it each sender keeps 4 messages under way.
-        #[arg(long)]
+        #[arg(long, value_parser = at_least::<u64>(1))]
         rate: Option<u64>,
         /// Over TLS.
         #[arg(long)]
@@ -73,21 +74,26 @@ enum What {
     /// The server is killed under load; everybody returns at once. How long until all have all?
     Storm {
         /// How many sessions.
-        #[arg(long, default_value_t = 5_000)]
+        #[arg(long, default_value_t = 5_000, value_parser = at_least::<usize>(2))]
         sessions: usize,
         /// Rooms of each.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = at_least::<usize>(1))]
         rooms: usize,
         /// People in each room.
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = at_least::<usize>(2))]
         members: usize,
         /// Messages a second in all before the kill.
-        #[arg(long, default_value_t = 500)]
+        #[arg(long, default_value_t = 500, value_parser = at_least::<u64>(1))]
         rate: u64,
         /// Over TLS.
         #[arg(long)]
         tls: bool,
     },
+}
+
+/// With fewer there is nothing to measure.
+fn at_least<T: TryFrom<u64>>(least: u64) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(least..)
 }
 
 /// Runs one benchmark and prints its figures.

@@ -13,7 +13,7 @@ use super::composer::Composer;
 use super::conversation::{Conversation, is_others_text, is_own_text};
 use crate::problem::Problem;
 use crate::session::{Unfound, find_member, parse_handle};
-use crate::text::{clean_line, shorten, unchanged};
+use crate::text::{clean_line, is_nameless, shorten, title, unchanged};
 
 /// Messages asked for at a time.
 const PAGE: u32 = 60;
@@ -120,6 +120,8 @@ pub struct App {
     pub at_top: bool,
     /// The end is wanted.
     pub quit: bool,
+    /// Who is in groups without a name, by room.
+    nameless: BTreeMap<String, Vec<Member>>,
     drafts: BTreeMap<String, String>,
     delete_armed: Option<String>,
     told_typing_ms: Option<u64>,
@@ -145,6 +147,7 @@ impl App {
             at_bottom: true,
             at_top: false,
             quit: false,
+            nameless: BTreeMap::new(),
             drafts: BTreeMap::new(),
             delete_armed: None,
             told_typing_ms: None,
@@ -157,12 +160,32 @@ impl App {
         self.chats.iter().find(|chat| chat.room == open.room)
     }
 
+    /// What a chat is called.
+    pub fn title(&self, chat: &Chat) -> String {
+        title(chat, self.nameless.get(&chat.room).map_or(&[], Vec::as_slice))
+    }
+
+    /// Asks who is in a group without a name, because that is what it is called by.
+    fn ask_title(&self, chat: &Chat) -> Option<Ask> {
+        (is_nameless(chat) && !self.nameless.contains_key(&chat.room)).then(|| members(&chat.room))
+    }
+
+    /// Who is in a room has become known.
+    fn set_members(&mut self, room: String, members: Vec<Member>) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
+            open.set_members(members.clone());
+        }
+        if self.chats.iter().any(|chat| chat.room == room && is_nameless(chat)) {
+            self.nameless.insert(room, members);
+        }
+    }
+
     /// The chats that match what was typed into the list.
     pub fn listed(&self) -> Vec<&Chat> {
         let wanted = self.filter.text().trim_start_matches('@').to_lowercase();
         let fits = |chat: &&Chat| {
             let handle = chat.peer.as_ref().and_then(|peer| peer.handle.as_deref()).unwrap_or("");
-            chat.name.to_lowercase().contains(&wanted) || handle.contains(&wanted)
+            self.title(chat).to_lowercase().contains(&wanted) || handle.contains(&wanted)
         };
         self.chats.iter().filter(fits).collect()
     }
@@ -188,7 +211,11 @@ impl App {
         match update {
             Update::Account { account } => self.me = account,
             Update::Connection { connection } => self.connection = connection,
-            Update::Chat { chat } => self.put_chat(chat),
+            Update::Chat { chat } => {
+                let ask = self.ask_title(&chat);
+                self.put_chat(chat);
+                return ask.into_iter().collect();
+            }
             Update::Message { room, message } => {
                 let at_bottom = self.at_bottom;
                 if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
@@ -216,11 +243,7 @@ impl App {
                 let why = Problem::from(reason).what;
                 self.say(format!("{} {why}", unchanged(change, &members)), true, now_ms);
             }
-            Update::Members { room, members } => {
-                if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
-                    open.members = members;
-                }
-            }
+            Update::Members { room, members } => self.set_members(room, members),
         }
         Vec::new()
     }
@@ -231,6 +254,7 @@ impl App {
             (Purpose::Chats, Ok(Reply::Chats { chats })) => {
                 self.chats = chats;
                 self.keep_highlight();
+                return self.chats.iter().filter_map(|chat| self.ask_title(chat)).collect();
             }
             (Purpose::GoTo, Ok(Reply::Chat { chat })) => {
                 let room = chat.room.clone();
@@ -247,11 +271,7 @@ impl App {
                     }
                 }
             }
-            (Purpose::Members(room), Ok(Reply::Members { members })) => {
-                if let Some(open) = self.open.as_mut().filter(|open| open.room == room) {
-                    open.members = members;
-                }
-            }
+            (Purpose::Members(room), Ok(Reply::Members { members })) => self.set_members(room, members),
             (Purpose::ShowMembers, Ok(Reply::Members { members })) => {
                 let lines = members.iter().map(member_line).collect();
                 self.overlay = Some(Overlay::Lines("Members".to_owned(), lines));
@@ -727,10 +747,7 @@ impl App {
         self.composer.set(self.drafts.remove(&room).unwrap_or_default());
         self.open = Some(Conversation::new(room.clone()));
         asks.push(messages(&room, None));
-        asks.push(Ask {
-            request: Request::ListMembers { room: room.clone() },
-            purpose: Purpose::Members(room),
-        });
+        asks.push(members(&room));
         asks
     }
 
@@ -782,6 +799,11 @@ fn messages(room: &str, before: Option<u64>) -> Ask {
         request: Request::GetMessages { room: room.to_owned(), before, limit: PAGE },
         purpose: Purpose::Messages(room.to_owned()),
     }
+}
+
+fn members(room: &str) -> Ask {
+    let request = Request::ListMembers { room: room.to_owned() };
+    Ask { request, purpose: Purpose::Members(room.to_owned()) }
 }
 
 fn member_line(member: &Member) -> String {
@@ -957,6 +979,18 @@ mod tests {
         );
         let (sentence, bad, _) = app.notice.clone().unwrap();
         assert!(bad && sentence.contains("not renamed") && sentence.contains("Only an admin"), "{sentence}");
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_listed_by_who_is_in_it() {
+        let mut app = app();
+        let nameless = Chat { name: String::new(), ..chat("R", 0) };
+        let asks = app.on_update(Update::Chat { chat: nameless.clone() }, NOW);
+        assert_eq!(asks, [members("R")]);
+        let awa = Member { account: "A".into(), name: "Awa".into(), handle: None, admin: true, me: false };
+        app.on_reply(Purpose::Members("R".into()), Ok(Reply::Members { members: vec![awa] }), NOW);
+        assert_eq!(app.title(&nameless), "Awa");
+        assert_eq!(app.on_update(Update::Chat { chat: nameless }, NOW), []);
     }
 
     #[test]

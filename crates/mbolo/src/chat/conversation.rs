@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use mbolo_client_api::{Body, Member, Message};
 
+use crate::text::name_people;
+
 /// Typing is forgotten after this: whoever stops without saying so has put the phone away.
 const TYPING_MS: u64 = 8_000;
 
@@ -47,8 +49,17 @@ impl Conversation {
         self.loading = false;
     }
 
+    /// Who is in it has changed, or is known now.
+    pub fn set_members(&mut self, members: Vec<Member>) {
+        for message in &mut self.messages {
+            name_people(message, &members);
+        }
+        self.members = members;
+    }
+
     /// A message is new or changed. Returns whether it is new.
-    pub fn put(&mut self, message: Message) -> bool {
+    pub fn put(&mut self, mut message: Message) -> bool {
+        name_people(&mut message, &self.members);
         let known = self.messages.iter().position(|known| known.id == message.id);
         if let Some(index) = known {
             self.messages.remove(index);

@@ -166,7 +166,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme, now_ms:
     for chat in listed.into_iter().skip(first).take(rows) {
         let open = app.open.as_ref().is_some_and(|open| open.room == chat.room);
         let marked = app.focus == Focus::List && app.highlighted.as_ref() == Some(&chat.room);
-        lines.extend(chat_lines(chat, width, open, marked, theme, now_ms));
+        lines.extend(chat_lines(chat, &app.title(chat), width, open, marked, theme, now_ms));
     }
     frame.render_widget(Paragraph::new(lines), inner);
 }
@@ -174,6 +174,7 @@ fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme, now_ms:
 /// A chat takes two lines: its name and time, and the beginning of its newest message.
 fn chat_lines(
     chat: &Chat,
+    title: &str,
     width: usize,
     open: bool,
     marked: bool,
@@ -189,7 +190,7 @@ fn chat_lines(
     };
     let when = text::moment(chat.last_activity_ms, now_ms);
     let name_width = width.saturating_sub(when.width() + 3);
-    let name = shorten(&clean_line(&chat.name), name_width);
+    let name = shorten(title, name_width);
     let gap = " ".repeat(name_width.saturating_sub(name.width()) + 1);
     let name_style = if chat.unread > 0 || marked { theme.strong() } else { Style::new() };
     let unread = if chat.unread > 0 { format!(" {} ", chat.unread) } else { String::new() };
@@ -226,7 +227,7 @@ fn preview(chat: &Chat) -> String {
     match (&message.body, message.sender.me, chat.kind) {
         (Body::Event { .. }, _, _) => body,
         (_, true, _) => format!("{} {body}", message.state.map_or("", text::tick)),
-        (_, false, ChatKind::Group) => format!("{}: {body}", clean_line(&message.sender.name)),
+        (_, false, ChatKind::Group) => format!("{}: {body}", text::person(&message.sender)),
         (_, false, ChatKind::Direct) => body,
     }
 }
@@ -259,7 +260,9 @@ fn draw_chat(frame: &mut Frame<'_>, area: Rect, app: &mut App, theme: Theme, now
     ])
     .areas(area);
 
-    draw_chat_head(frame, head, chat.as_ref(), theme);
+    if let Some(chat) = &chat {
+        draw_chat_head(frame, head, chat, &app.title(chat), theme);
+    }
     draw_messages(frame, messages, app, &open, theme, now_ms);
     draw_typing(frame, typing, app, &open, theme, now_ms);
 
@@ -298,8 +301,7 @@ fn draw_chat(frame: &mut Frame<'_>, area: Rect, app: &mut App, theme: Theme, now
     }
 }
 
-fn draw_chat_head(frame: &mut Frame<'_>, area: Rect, chat: Option<&Chat>, theme: Theme) {
-    let Some(chat) = chat else { return };
+fn draw_chat_head(frame: &mut Frame<'_>, area: Rect, chat: &Chat, title: &str, theme: Theme) {
     let about = match (chat.kind, chat.waiting) {
         (_, true) => "a change waits for the cell".to_owned(),
         (ChatKind::Direct, _) => chat
@@ -310,7 +312,7 @@ fn draw_chat_head(frame: &mut Frame<'_>, area: Rect, chat: Option<&Chat>, theme:
         (ChatKind::Group, _) if chat.admin => format!("{} people, you are an admin", chat.member_count),
         (ChatKind::Group, _) => format!("{} people", chat.member_count),
     };
-    let name = shorten(&clean_line(&chat.name), (area.width as usize).saturating_sub(about.width() + 4));
+    let name = shorten(title, (area.width as usize).saturating_sub(about.width() + 4));
     let lines = vec![
         Line::from(vec![
             Span::raw(" "),
@@ -456,7 +458,7 @@ fn message_lines(
         let (name, style) = if message.sender.me {
             ("You".to_owned(), theme.good().add_modifier(Modifier::BOLD))
         } else {
-            (clean_line(&message.sender.name), theme.person(&message.sender.account))
+            (text::person(&message.sender), theme.person(&message.sender.account))
         };
         let time = text::time_of_day(message.at_ms);
         lines.push(Line::from(vec![

@@ -49,9 +49,9 @@ shell's history. Your rooms come back; messages from before stay on the devices 
 Example:
   mbolo account recover --name Awa --cell http://127.0.0.1:8100 --profile ~/awa-new < words.txt")]
     Recover {
-        /// The name that people see
+        /// The name that people see; the cell does not know it [asked for if missing]
         #[arg(long)]
-        name: String,
+        name: Option<String>,
         /// File with the 24 words
         #[arg(long, value_name = "FILE")]
         phrase_file: Option<PathBuf>,
@@ -91,10 +91,7 @@ pub async fn run(args: Args) -> Result<(), Problem> {
                 None => prompt("Your handle (what people type to find you): ")?,
             };
             let handle = parse_handle(&handle)?;
-            let name = match create.name {
-                Some(name) => name,
-                None => prompt("Your name (what people see): ")?,
-            };
+            let name = name_or_prompt(create.name)?;
             let session = Session::open(client).await?;
             let account = sign_up(&session, handle, name, create.invite, create.timeout).await?;
             if create.json {
@@ -135,6 +132,7 @@ pub async fn run(args: Args) -> Result<(), Problem> {
             session.close().await;
         }
         What::Recover { name, phrase_file, timeout } => {
+            let name = name_or_prompt(name)?;
             let phrase = match phrase_file {
                 Some(file) => std::fs::read_to_string(&file).map_err(|error| {
                     Problem::new(Exit::Storage, format!("{} cannot be read: {error}.", file.display()))
@@ -192,6 +190,10 @@ pub async fn sign_up(
         Reply::Account { account } => Ok(account),
         other => Err(unexpected(&other)),
     }
+}
+
+fn name_or_prompt(name: Option<String>) -> Result<String, Problem> {
+    name.map_or_else(|| prompt("Your name (what people see): "), Ok)
 }
 
 /// Asks the person, if there is one.

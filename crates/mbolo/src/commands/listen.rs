@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use mbolo_client_api::{Body, Chat, ChatKind, Connection, Message, OfflineReason, Reply, Request, Update};
+use tokio::time::Instant;
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
@@ -28,6 +29,12 @@ typing, members, change_failed or connection. docs/terminal.md describes them.";
 
 /// How long nothing must have happened after everything missed is here.
 const IDLE: Duration = Duration::from_millis(400);
+
+/// How long a line waits for the names in it.
+const NAMES_COME: Duration = Duration::from_secs(1);
+
+/// And how often it looks for them.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The engine's page of messages.
 const PAGE: u32 = 200;
@@ -277,6 +284,19 @@ impl Printer<'_> {
         Ok(())
     }
 
+    /// The message with everybody's name: the cell is being asked for the handle of who is new.
+    async fn with_names(&self, room: &str, message: &Message) -> Result<Message, Problem> {
+        let mut message = message.clone();
+        let until = Instant::now() + NAMES_COME;
+        while matches!(message.body, Body::Event { .. })
+            && !text::name_people(&mut message, &self.session.members(room).await?)
+            && Instant::now() < until
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(message)
+    }
+
     fn is_old_and_own(&self, room: &str, message: &Message) -> bool {
         message.sender.me && self.before.get(room).is_some_and(|end| message.position <= *end)
     }
@@ -292,7 +312,8 @@ impl Printer<'_> {
             }
             Update::Message { room, message } if is_new || message.edited => {
                 let chat = self.session.chat(room).await?;
-                say(line(&chat, message))
+                let title = self.session.title(&chat).await?;
+                say(line(&chat, &title, &self.with_names(room, message).await?))
             }
             Update::Connection { connection: Connection::Offline { reason, .. } }
                 if *reason != OfflineReason::NotMbolo =>
@@ -305,17 +326,17 @@ impl Printer<'_> {
     }
 }
 
-fn line(chat: &Chat, message: &Message) -> String {
+fn line(chat: &Chat, title: &str, message: &Message) -> String {
     let time = style::dim(&text::time_of_day(message.at_ms));
     let place = match chat.kind {
-        ChatKind::Group => format!(" in {}", text::clean_line(&chat.name)),
+        ChatKind::Group => format!(" in {title}"),
         ChatKind::Direct => String::new(),
     };
     let body = text::body(message).replace('\n', "\n       ");
     if let Body::Event { .. } = message.body {
         return format!("{time}  {}", style::dim(&format!("{body}{place}")));
     }
-    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
+    let name = if message.sender.me { "You".to_owned() } else { text::person(&message.sender) };
     let edited = if message.edited { style::dim(" (edited)") } else { String::new() };
     format!("{time}  {}{place}: {body}{edited}", style::bold(&name))
 }

@@ -1,15 +1,17 @@
 //! `mbolo room`: one's chats and who is in them.
 
 use clap::Subcommand;
-use mbolo_client_api::{Chat, ChatKind, Member, Membership, Message, Reply, Request, Update};
+use mbolo_client_api::{Chat, ChatKind, Connection, Member, Membership, Message, Reply, Request, Update};
 use tokio::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Exit, Problem, WHO_IS_ADMIN};
 use crate::runtime::{Updates, now_ms};
-use crate::session::{Patience, Session, Unfound, deadline, find_member, parse_handle, unexpected};
+use crate::session::{
+    Patience, SHORTLY, Session, Unfound, deadline, find_member, parse_handle, short_id, unexpected,
+};
 use crate::{style, text};
 
 /// `mbolo room …`
@@ -22,11 +24,11 @@ Examples:
   mbolo room promote Family awa
   mbolo room history Family --limit 50
 
-ROOM is a group's name, a person's @handle or a room id (`room list --ids` shows them).")]
+ROOM is a group's name, a person's @handle, a room id (`room list --ids` shows them) or id: and its beginning.")]
 pub struct Args {
-    /// Seconds to wait for the cell
-    #[arg(long, default_value_t = 30, value_name = "SECONDS", global = true)]
-    timeout: u64,
+    /// Seconds to wait for the cell [default: 30; 5 for list, show and history, which then show what is known here]
+    #[arg(long, value_name = "SECONDS", global = true)]
+    timeout: Option<u64>,
     /// Print JSON, one object a line
     #[arg(long, global = true)]
     json: bool,
@@ -113,7 +115,12 @@ enum What {
 /// Runs the command.
 pub async fn run(args: Args) -> Result<(), Problem> {
     let (session, _) = Session::with_account(&args.client).await?;
-    let command = Room { session: &session, until: deadline(args.timeout), json: args.json };
+    let usual = match args.what {
+        What::List { .. } | What::Show { .. } | What::History { .. } => SHORTLY,
+        _ => 30,
+    };
+    let until = deadline(args.timeout.unwrap_or(usual));
+    let command = Room { session: &session, until, json: args.json };
     let outcome = command.run(args.what).await;
     session.close().await;
     outcome
@@ -133,30 +140,51 @@ impl Room<'_> {
             What::Show { room } => self.show(&room).await,
             What::Add { room, handles } => {
                 let handles = handles.iter().map(|handle| parse_handle(handle)).collect::<Result<_, _>>()?;
-                self.session.reach_cell(Patience::WhileReachable(self.until)).await?;
-                self.change(&room, |room| Request::AddMembers { room, handles }).await
+                self.session.reach_cell(self.patience()).await?;
+                let chat = self.find(&room).await?;
+                self.change(&room, chat, |room| Request::AddMembers { room, handles }).await
             }
             What::Remove { room, member } => {
-                let (room, account) = self.member(&room, &member).await?;
-                self.change(&room, |room| Request::RemoveMember { room, account }).await
+                let (chat, account) = self.find_member(&room, &member).await?;
+                self.change(&room, chat, |room| Request::RemoveMember { room, account }).await
             }
             What::Promote { room, member } => {
-                let (room, account) = self.member(&room, &member).await?;
-                self.change(&room, |room| Request::SetAdmin { room, account, admin: true }).await
+                let (chat, account) = self.find_member(&room, &member).await?;
+                self.change(&room, chat, |room| Request::SetAdmin { room, account, admin: true }).await
             }
             What::Demote { room, member } => {
-                let (room, account) = self.member(&room, &member).await?;
-                self.change(&room, |room| Request::SetAdmin { room, account, admin: false }).await
+                let (chat, account) = self.find_member(&room, &member).await?;
+                self.change(&room, chat, |room| Request::SetAdmin { room, account, admin: false }).await
             }
             What::Rename { room, name } => {
-                self.change(&room, |room| Request::RenameGroup { room, name }).await
+                let chat = self.find(&room).await?;
+                self.change(&room, chat, |room| Request::RenameGroup { room, name }).await
             }
-            What::Leave { room } => self.change(&room, |room| Request::LeaveGroup { room }).await,
+            What::Leave { room } => {
+                let chat = self.find(&room).await?;
+                self.change(&room, chat, |room| Request::LeaveGroup { room }).await
+            }
             What::History { room, limit, before } => self.history(&room, limit, before).await,
         }
     }
 
+    fn patience(&self) -> Patience {
+        Patience::WhileReachable(self.until)
+    }
+
+    /// Brings up to date what is going to be shown, or says that it is not.
+    async fn refresh(&self) {
+        let Err(problem) = self.session.catch_up(self.patience()).await else { return };
+        match self.session.connection() {
+            Connection::Online | Connection::CatchingUp => {
+                eprintln!("mbolo: Not everything that was missed is here yet.");
+            }
+            _ => eprintln!("mbolo: {} What is shown is as of the last time online.", problem.what),
+        }
+    }
+
     async fn list(&self, ids: bool) -> Result<(), Problem> {
+        self.refresh().await;
         let chats = self.session.chats().await?;
         if chats.is_empty() && !self.json {
             return say(format_args!(
@@ -168,7 +196,7 @@ impl Room<'_> {
             if self.json {
                 say_json(&ShownChat { chat })?;
             } else {
-                say(list_line(chat, ids))?;
+                say(list_line(chat, &self.session.title(chat).await?, ids))?;
             }
         }
         Ok(())
@@ -176,7 +204,7 @@ impl Room<'_> {
 
     async fn create(&self, name: String, handles: Vec<String>) -> Result<(), Problem> {
         let handles = handles.iter().map(|handle| parse_handle(handle)).collect::<Result<Vec<_>, _>>()?;
-        let patience = Patience::WhileReachable(self.until);
+        let patience = self.patience();
         self.session.reach_cell(patience).await?;
         let mut updates = self.session.updates().await;
         let chat = match self.session.ask_cell(Request::CreateGroup { name, handles }, patience).await? {
@@ -196,12 +224,13 @@ impl Room<'_> {
     }
 
     async fn show(&self, room: &str) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
-        let members = self.members(&chat.room).await?;
+        self.refresh().await;
+        let chat = self.session.find_existing(room, self.patience()).await?;
+        let members = self.session.members(&chat.room).await?;
         if self.json {
             return say_json(&ShownRoom { chat: &chat, members: &members });
         }
-        say(format_args!("{}  {}", style::bold(&text::clean_line(&chat.name)), style::dim(&chat.room)))?;
+        say(format_args!("{}  {}", style::bold(&text::title(&chat, &members)), style::dim(&chat.room)))?;
         let standing = match chat.membership {
             Membership::Joining => "you are joining",
             Membership::Member if chat.admin => "you are an admin",
@@ -225,7 +254,8 @@ impl Room<'_> {
     }
 
     async fn history(&self, room: &str, limit: u32, before: Option<u64>) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
+        self.refresh().await;
+        let chat = self.session.find_existing(room, self.patience()).await?;
         let mut wanted: Vec<Message> = Vec::new();
         let mut before = before;
         while wanted.len() < limit as usize {
@@ -242,8 +272,10 @@ impl Room<'_> {
                 break;
             }
         }
+        let members = self.session.members(&chat.room).await?;
         let mut shown_day = String::new();
-        for message in &wanted {
+        for message in &mut wanted {
+            text::name_people(message, &members);
             if self.json {
                 say_json(&ShownMessage { room: &chat.room, message })?;
                 continue;
@@ -258,12 +290,31 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// Asks for a change of a room and waits until the cell has accepted it.
-    async fn change(&self, room: &str, request: impl FnOnce(String) -> Request) -> Result<(), Problem> {
-        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
+    /// Asks for a change of a chat, which the person called `target`, and waits until the cell has accepted it.
+    async fn change(
+        &self,
+        target: &str,
+        chat: Chat,
+        request: impl FnOnce(String) -> Request,
+    ) -> Result<(), Problem> {
         let mut updates = self.session.updates().await;
-        self.session.ask_cell(request(chat.room.clone()), Patience::WhileReachable(self.until)).await?;
-        let chat = self.settled(&chat.room, &mut updates).await?;
+        let changed = async {
+            match request(chat.room.clone()) {
+                // Only the cell knows who has a handle.
+                request @ Request::AddMembers { .. } => {
+                    self.session.ask_cell(request, self.patience()).await?
+                }
+                request => self.session.ask(request).await?,
+            };
+            self.settled(&chat.room, &mut updates).await
+        };
+        let chat = changed.await.map_err(|problem| match problem.next.as_deref() {
+            Some(WHO_IS_ADMIN) => problem.next(format!(
+                "`mbolo room show \"{target}\"{}` says who is an admin and can do it.",
+                self.session.flag
+            )),
+            _ => problem,
+        })?;
         if self.json { say_json(&ShownChat { chat: &chat }) } else { Ok(()) }
     }
 
@@ -295,22 +346,21 @@ impl Room<'_> {
         self.session.chat(room).await
     }
 
-    async fn members(&self, room: &str) -> Result<Vec<Member>, Problem> {
-        match self.session.ask(Request::ListMembers { room: room.to_owned() }).await? {
-            Reply::Members { members } => Ok(members),
-            other => Err(unexpected(&other)),
-        }
+    /// The chat that a person wants to change, as it is now: what is known from the last time online would refuse what
+    /// others have allowed since.
+    async fn find(&self, target: &str) -> Result<Chat, Problem> {
+        self.session.find_newest(target, self.patience()).await
     }
 
-    /// Room id and account id of a member whom a person means.
-    async fn member(&self, room: &str, who: &str) -> Result<(String, String), Problem> {
-        let chat = self.session.find_existing(room, Patience::WhileReachable(self.until)).await?;
-        let members = self.members(&chat.room).await?;
+    /// Chat and account id of a member whom a person means.
+    async fn find_member(&self, room: &str, who: &str) -> Result<(Chat, String), Problem> {
+        let chat = self.find(room).await?;
+        let members = self.session.members(&chat.room).await?;
         match find_member(&members, who) {
-            Ok(account) => Ok((chat.room, account)),
+            Ok(account) => Ok((chat, account)),
             Err(Unfound::Nobody) => Err(Problem::new(
                 Exit::Refused,
-                format!("Nobody called “{who}” is in {}.", text::clean_line(&chat.name)),
+                format!("Nobody called “{who}” is in {}.", text::title(&chat, &members)),
             )
             .next(format!("`mbolo room show \"{room}\"{}` lists who is.", self.session.flag))),
             Err(Unfound::Several) => {
@@ -354,8 +404,8 @@ fn people(count: u32) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
 }
 
-fn list_line(chat: &Chat, ids: bool) -> String {
-    let name = text::shorten(&text::clean_line(&chat.name), 24);
+fn list_line(chat: &Chat, title: &str, ids: bool) -> String {
+    let name = text::shorten(title, 24);
     let padding = " ".repeat(24 - name.width().min(24));
     let unread =
         if chat.unread > 0 { style::green(&format!("{:>3} new", chat.unread)) } else { " ".repeat(7) };
@@ -370,7 +420,12 @@ fn list_line(chat: &Chat, ids: bool) -> String {
             .and_then(|peer| peer.handle.as_ref())
             .map_or_else(String::new, |handle| format!("@{handle}")),
     };
-    let id = if ids { format!("  {}", chat.room) } else { String::new() };
+    let id = match ids {
+        true => format!("  {}", chat.room),
+        // Its title is no address.
+        false if text::is_nameless(chat) => format!("  {}", short_id(chat)),
+        false => String::new(),
+    };
     let when = text::moment(chat.last_activity_ms, now_ms());
     format!(
         "{}{padding}  {unread}  {}  {what}{}",
@@ -381,7 +436,7 @@ fn list_line(chat: &Chat, ids: bool) -> String {
 }
 
 fn history_line(message: &Message) -> String {
-    let name = if message.sender.me { "You".to_owned() } else { text::clean_line(&message.sender.name) };
+    let name = if message.sender.me { "You".to_owned() } else { text::person(&message.sender) };
     let time = style::dim(&text::time_of_day(message.at_ms));
     let mut line = match &message.body {
         mbolo_client_api::Body::Event { .. } => format!("{time}  {}", style::dim(&text::body(message))),

@@ -3,13 +3,14 @@
 use std::io::{IsTerminal, Read};
 
 use clap::ValueEnum;
-use mbolo_client_api::{Message, MessageState, Reply, Request, Update};
+use mbolo_client_api::{Connection, Message, MessageState, Reply, Request, Update};
+use tokio::time::Instant;
 
 use super::{say, say_json};
 use crate::cli::ClientArgs;
 use crate::problem::{Exit, Problem};
 use crate::runtime::Way;
-use crate::session::{Patience, Session, deadline, unexpected};
+use crate::session::{Patience, SHORTLY, Session, deadline, unexpected};
 use crate::{style, text};
 
 /// Shown by `mbolo send --help`.
@@ -73,10 +74,7 @@ pub async fn run(args: Args) -> Result<(), Problem> {
     let mut updates = session.updates().await;
     let request =
         Request::SendText { room: chat.room.clone(), text: body, reply_to: args.reply_to, client_id: None };
-    let mut message = match session.ask(request).await? {
-        Reply::Sent { message } => message,
-        other => return Err(unexpected(&other)),
-    };
+    let mut message = submit(&session, request, until).await?;
     let wanted = match args.wait {
         Wait::Queued => MessageState::Waiting,
         Wait::Sent => MessageState::Sent,
@@ -107,12 +105,31 @@ pub async fn run(args: Args) -> Result<(), Problem> {
                 "{} {} to {}",
                 style::green(text::tick(state)),
                 text::state_word(state),
-                text::clean_line(&chat.name)
+                session.title(&chat).await?
             ))?;
         }
     }
     session.close().await;
     outcome
+}
+
+/// Puts the message into the outbox.
+async fn submit(session: &Session, request: Request, until: Instant) -> Result<Message, Problem> {
+    let reply = match session.handle.call(request.clone()).await {
+        // Perhaps one has been added again since this profile was online last.
+        Err(failure) if failure.code == "not_a_member" => {
+            let shortly = Patience::WhileReachable(until.min(deadline(SHORTLY)));
+            if session.catch_up(shortly).await.is_err() {
+                return Err(failure.into());
+            }
+            session.ask(request).await?
+        }
+        reply => reply?,
+    };
+    match reply {
+        Reply::Sent { message } => Ok(message),
+        other => Err(unexpected(&other)),
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -142,6 +159,11 @@ fn still_waiting(session: &Session, message: &Message, wanted: MessageState, why
     let kept = "The message is in the outbox and goes out the next time this profile is online; do not send it again.";
     match (why.exit, &*session.handle.way().borrow()) {
         (Exit::TimedOut, Way::Failed(trouble)) => Problem::from(trouble.clone()).next(kept),
+        (Exit::TimedOut, _) if session.connection() == Connection::Online => Problem::new(
+            Exit::TimedOut,
+            "The cell answers, but has not taken the message in time: it is busy, or its disk is full.",
+        )
+        .next(kept),
         _ => why.next(kept),
     }
 }

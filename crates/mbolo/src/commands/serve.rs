@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Command, FromArgMatches};
-use mbolo_server::{Config, Layer, ServeError, Shutdown};
+use mbolo_server::{Config, Layer, ServeError, Shutdown, Tls};
 
 use crate::assets;
 use crate::problem::{Exit, Problem, sentence};
@@ -21,6 +21,12 @@ Examples:
 The first line on standard output says where the cell listens, also with port 0. Settings are taken from
 the configuration file, then from environment variables (MBOLO_DATA, MBOLO_LISTEN, …), then from flags.
 Ctrl-C or SIGTERM ends the cell in order; nothing is lost if it is killed.";
+
+/// For who serves more than this machine in the open.
+const WITHOUT_TLS: &str =
+    "There is no TLS: whoever is on the way sees everything but what the messages say, and browsers \
+     on other machines keep nothing.
+       Add --tls generated or --tls files, unless a proxy before the cell does TLS.";
 
 /// `mbolo serve …`
 #[derive(Debug)]
@@ -40,6 +46,9 @@ pub struct InviteArgs {
 /// Runs a cell until it is told to stop.
 pub fn run(args: ServeArgs) -> Result<(), Problem> {
     let config = Config::load(args.config.as_deref(), environment(), args.flags).map_err(ServeError::from)?;
+    if !config.listen.ip().is_loopback() && config.tls == Tls::Off {
+        eprintln!("mbolo: {WITHOUT_TLS}");
+    }
     let shutdown = Shutdown::on_signals()?;
     Ok(mbolo_server::run(config, assets::web_client(), shutdown)?)
 }
@@ -63,7 +72,14 @@ impl From<ServeError> for Problem {
             _ => Exit::Failed,
         };
         // The server's sentences have the advice after a colon or a semicolon already.
-        Self::new(exit, sentence(&error.to_string()))
+        let what = match &error {
+            // So has the store's.
+            ServeError::Store { path, message } if message.contains("backup") => {
+                format!("The store in {} cannot be opened: {message}", path.display())
+            }
+            _ => error.to_string(),
+        };
+        Self::new(exit, sentence(&what))
     }
 }
 
@@ -115,5 +131,22 @@ impl FromArgMatches for ServeArgs {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_is_to_be_restored_and_that_is_said_once() {
+        let store = |message: &str| ServeError::Store { path: "/cell/store".into(), message: message.into() };
+        let damaged = "the store is damaged: no record 7; nothing was changed: restore a backup, or salvage a copy of it";
+        for message in [damaged, "no such file"] {
+            let Problem { exit, what, .. } = Problem::from(store(message));
+            assert_eq!(exit, Exit::Storage);
+            let times = ["backup", "nothing was changed"].map(|words| what.matches(words).count());
+            assert_eq!(times, [1, 1], "{what}");
+        }
     }
 }

@@ -87,18 +87,32 @@ fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Probl
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)
         .map_err(|error| Problem::unexpected(format!("The system gives no randomness: {error}.")))?;
-    Client::open(store, Options::new(address.name(), seed), now_ms()).map_err(|error| {
+    Client::open(store, Options::new(address.name(), seed), now_ms()).map_err(as_damage).map_err(|error| {
         let next = match &error {
             OpenError::InUse => "End the other program first, or use another --profile DIR.",
             OpenError::TooNew { .. } => "Install the newest version of Mbolo.",
             OpenError::Storage(_) => "Make room on the disk and check that you may write to the profile.",
             OpenError::Damaged(_) => {
-                "Keep the directory, make a new profile and get the account back with: mbolo account recover"
+                "Nothing was changed in it. Keep the directory, and get the account back in a new profile, with its \
+                 recovery phrase: mbolo account recover --profile DIR"
             }
         };
         let exit = if matches!(error, OpenError::InUse) { Exit::InUse } else { Exit::Storage };
         Problem::new(exit, sentence(&error.to_string())).next(next)
     })
+}
+
+/// SQLite does not read a database that is none any more; that has nothing to do with the disk.
+fn as_damage(error: OpenError) -> OpenError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match error {
+        OpenError::Storage(error)
+            if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) =>
+        {
+            OpenError::Damaged(error.to_string())
+        }
+        error => error,
+    }
 }
 
 struct Engine {

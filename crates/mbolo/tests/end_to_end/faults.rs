@@ -90,3 +90,18 @@ fn a_server_that_is_told_to_stop_does_so_in_order() {
     bibi.sync();
     assert_eq!(bibi.history("@awa"), pairs("awa", &["one"]));
 }
+
+#[test]
+fn a_cell_that_answers_and_takes_nothing_is_not_said_to_be_silent() {
+    let mut server = Server::start_with(&["--publish-rate", "1", "--publish-burst", "1"]);
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.send("@bibi", "hello");
+    server.kill();
+    for n in 0..12 {
+        awa.run(&["send", "@bibi", &format!("{n}"), "--wait", "queued"]).ok();
+    }
+    server.restart();
+    let refused = awa.run(&["send", "@bibi", "and this", "--timeout", "4"]).refused(8);
+    assert!(refused.contains("answers, but has not taken the message"), "{refused}");
+    bibi.sync();
+}

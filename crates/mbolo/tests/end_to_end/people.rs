@@ -1,6 +1,7 @@
 //! People as profiles: each command is a process, as typed by someone or run by a script.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -76,9 +77,14 @@ impl Person {
         command
     }
 
+    /// A file of the profile.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// What the profile's settings file says.
     pub fn settings(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("profile.toml")).unwrap()
+        std::fs::read_to_string(self.file("profile.toml")).unwrap()
     }
 
     /// Runs a command to its end.

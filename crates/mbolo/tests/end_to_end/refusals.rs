@@ -127,9 +127,12 @@ fn a_change_that_does_not_happen_has_the_exit_code_of_a_refusal() {
     assert!(last.contains("at least one admin"), "{last}");
     awa.run(&["room", "promote", "Work", "@bibi"]).ok();
     bibi.sync();
+    chantal.sync();
     // Bibi asks without a cell, and is no admin any more when it is there again.
     server.kill();
-    bibi.run(&["room", "remove", "Work", "@chantal", "--timeout", "1"]).refused(4);
+    let kept = bibi.run(&["room", "remove", "Work", "@chantal", "--timeout", "1"]).refused(4);
+    assert!(kept.contains("The change is kept"), "{kept}");
+    chantal.run(&["room", "remove", "Work", "@bibi"]).refused(3);
     server.restart();
     awa.run(&["room", "demote", "Work", "@bibi"]).ok();
     let heard = bibi.run(&["listen", "--until-idle", "--json", "--timeout", "60"]).ok();
@@ -164,4 +167,46 @@ fn a_reader_that_goes_away_is_no_failure() {
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn who_may_not_is_told_where_to_see_who_may() {
+    let server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.run(&["room", "create", "Work", "bibi"]).ok();
+    let refused = bibi.run(&["room", "rename", "Work", "Mine"]).refused(3);
+    assert!(
+        refused.contains("Only an admin") && refused.contains("`mbolo room show \"Work\" --profile "),
+        "{refused}"
+    );
+}
+
+#[test]
+fn benchmarks_of_nothing() {
+    let nothing = [
+        &["chat", "--sessions", "0"][..],
+        &["chat", "--seconds", "0"],
+        &["room", "--members", "1"],
+        &["idle", "--sessions", "0"],
+        &["storm", "--rooms", "0"],
+    ];
+    for args in nothing {
+        let mut command = crate::support::mbolo();
+        command.arg("bench").args(args);
+        let refused = crate::people::run(command, "").refused(2);
+        assert!(refused.contains(args[1]), "{refused}");
+    }
+}
+
+#[test]
+fn a_profile_that_is_no_database_is_damaged_and_stays_as_it_is() {
+    let server = Server::start();
+    let awa = Person::sign_up(&server, "awa");
+    let database = awa.file("mbolo.sqlite");
+    let garbage = "not a database at all\n".repeat(500);
+    std::fs::write(&database, &garbage).unwrap();
+    let refused = awa.run(&["room", "list"]).refused(9);
+    assert!(refused.contains("The profile is damaged") && refused.contains("recovery phrase"), "{refused}");
+    assert!(!refused.contains("Make room"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&database).unwrap(), garbage);
 }

@@ -109,3 +109,42 @@ fn help_and_completions_work_without_anything_else() {
         assert!(run(completions, "").ok().contains("mbolo"));
     }
 }
+
+#[test]
+fn who_serves_the_network_without_tls_is_warned() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let server = Server::start();
+    let mut warned = Vec::new();
+    for (listen, tls) in [("0.0.0.0:0", "off"), ("0.0.0.0:0", "generated"), ("127.0.0.1:0", "off")] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = mbolo();
+        command.args(["serve", "--listen", listen, "--tls", tls, "--data"]).arg(dir.path().join("data"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        child.kill().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        warned.push(String::from_utf8_lossy(&ended.stderr).contains("There is no TLS"));
+    }
+    assert_eq!(warned, [true, false, false]);
+    drop(server);
+}
+
+#[test]
+fn keys_and_paths_are_written_as_they_are() {
+    let serve = |more: &[&str], dir: &std::path::Path| {
+        let mut command = mbolo();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "cc"]).args(more).current_dir(dir);
+        run(command, "")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let refused = serve(&["--pow-bits", "23"], dir.path()).refused(2);
+    assert!(refused.starts_with("mbolo: pow_bits is"), "{refused}");
+    let refused = serve(&["--tls", "files"], dir.path()).refused(2);
+    assert!(refused.starts_with("mbolo: tls = "), "{refused}");
+    std::fs::create_dir_all(dir.path().join("cc")).unwrap();
+    std::fs::write(dir.path().join("cc/cell.key"), "no key").unwrap();
+    let damaged = serve(&[], dir.path()).refused(9);
+    assert!(damaged.starts_with("mbolo: cc/cell.key is damaged"), "{damaged}");
+}

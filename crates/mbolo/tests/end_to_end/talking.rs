@@ -224,3 +224,129 @@ fn who_listens_as_a_person_is_not_told_again_what_they_said() {
     let printed = awa.run(&["listen", "--count", "1", "--timeout", "60"]).ok();
     assert!(printed.contains("a new word") && !printed.contains("an old word"), "{printed}");
 }
+
+#[test]
+fn who_is_added_is_named_by_handle_until_they_have_told_their_name() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "dodo"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, _dodo] = &people;
+    bibi.run(&["room", "create", "Work", "awa"]).ok();
+    awa.sync();
+    bibi.run(&["room", "add", "Work", "dodo"]).ok();
+    let heard = awa.run(&["listen", "--until-idle", "--timeout", "60"]).ok();
+    assert!(heard.contains("added @dodo in Work"), "{heard}");
+    let history = awa.run(&["room", "history", "Work"]).ok();
+    assert!(history.contains("added @dodo"), "{history}");
+}
+
+#[test]
+fn who_becomes_admin_because_the_last_one_left_is_not_said_to_have_done_it() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "dodo"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, dodo] = &people;
+    awa.run(&["room", "create", "Work", "bibi", "dodo"]).ok();
+    bibi.sync();
+    dodo.sync();
+    awa.run(&["room", "leave", "Work"]).ok();
+    for _ in 0..2 {
+        bibi.sync();
+        dodo.sync();
+    }
+    let said = dodo.run(&["room", "history", "Work"]).ok();
+    assert!(said.contains("now an admin") && !said.contains("made"), "{said}");
+}
+
+#[test]
+fn a_group_whose_name_is_not_known_is_called_by_who_is_in_it() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "chantal"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, chantal] = &people;
+    awa.run(&["room", "create", "Work", "bibi", "chantal"]).ok();
+    bibi.sync();
+    let words = bibi.run(&["account", "export-recovery"]).ok();
+    // Nobody who knows the name is there.
+    let new = Person::without_account(&server.url, "bibi");
+    new.run_with_input(&["account", "recover", "--name", "Bibi", "--cell", &server.url], &words).ok();
+    new.sync();
+    let list = new.run(&["room", "list"]).ok().to_lowercase();
+    let title = ["awa and @chantal", "@awa and @chantal", "awa and chantal", "@awa and chantal"];
+    assert!(title.iter().any(|title| list.contains(title)), "{list}");
+    let address = list.split_whitespace().find(|word| word.starts_with("id:")).expect(&list);
+    new.send(address, "which group is this?");
+    new.run(&["send", "", "to nobody"]).refused(3);
+    chantal.sync();
+    assert_eq!(chantal.history("Work"), [pair("bibi", "which group is this?")]);
+}
+
+#[test]
+fn what_others_have_changed_since_counts_before_something_is_refused() {
+    let server = Server::start();
+    let people = ["awa", "bibi", "chantal", "dodo"].map(|handle| Person::sign_up(&server, handle));
+    let [awa, bibi, chantal, dodo] = &people;
+    awa.run(&["room", "create", "Work", "bibi", "chantal"]).ok();
+    bibi.sync();
+    chantal.sync();
+    awa.run(&["room", "promote", "Work", "bibi"]).ok();
+    bibi.run(&["room", "rename", "Work", "Workshop"]).ok();
+    // Awa has heard neither of the new name nor of Dodo.
+    bibi.run(&["room", "add", "Workshop", "dodo"]).ok();
+    awa.run(&["room", "remove", "Workshop", "dodo"]).ok();
+    awa.run(&["room", "remove", "Workshop", "chantal"]).ok();
+    chantal.sync();
+    awa.run(&["room", "add", "Workshop", "chantal"]).ok();
+    chantal.send("Workshop", "I am back");
+    bibi.sync();
+    assert_eq!(bibi.history("Workshop"), [pair("chantal", "I am back")]);
+    dodo.sync();
+    dodo.run(&["send", "Workshop", "may I?"]).refused(3);
+}
+
+#[test]
+fn what_is_shown_is_as_it_is_now_or_says_that_it_is_not() {
+    let mut server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.run(&["room", "create", "Work", "bibi"]).ok();
+    awa.send("Work", "one");
+    let list = bibi.run(&["room", "list"]);
+    assert_eq!(list.err, "");
+    assert!(list.ok().contains("1 new"));
+    awa.send("Work", "two");
+    assert_eq!(bibi.history("Work"), [pair("awa", "one"), pair("awa", "two")]);
+    awa.run(&["room", "promote", "Work", "bibi"]).ok();
+    let show = bibi.run(&["room", "show", "Work"]).ok();
+    assert!(show.contains("you are an admin"), "{show}");
+
+    awa.send("Work", "three");
+    server.kill();
+    for args in [
+        &["room", "list", "--json"][..],
+        &["room", "show", "Work", "--json"],
+        &["room", "history", "Work", "--json"],
+    ] {
+        let shown = bibi.run(args);
+        assert!(
+            shown.err.contains("as of the last time online") && shown.err.lines().count() == 1,
+            "{shown:?}"
+        );
+        assert_eq!(shown.json()["v"], 1);
+    }
+    assert_eq!(bibi.history("Work").len(), 2);
+}
+
+#[test]
+fn a_cell_that_only_seems_to_be_there_does_not_keep_anybody_waiting() {
+    let server = Server::start();
+    let (awa, bibi) = (Person::sign_up(&server, "awa"), Person::sign_up(&server, "bibi"));
+    awa.send("@bibi", "one");
+    bibi.sync();
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let began = std::time::Instant::now();
+    awa.run(&["send", "@bibi", "two", "--wait", "queued", "--cell", &url]).ok();
+    let history = awa.run(&["room", "history", "@bibi", "--timeout", "1", "--cell", &url]);
+    assert!(history.err.contains("as of the last time online"), "{history:?}");
+    assert!(history.ok().contains("two"));
+    let took = began.elapsed();
+    assert!(took < std::time::Duration::from_secs(15), "before the connection itself is given up: {took:?}");
+}
