@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let dist = root.join(target).join("web-dist");
+    // Seen from this crate, where cargo runs this: in a clone that was moved or copied with what was built in it, an
+    // absolute path would still lead to the old place.
+    let dist = Path::new("../..").join(target).join("web-dist");
     // Made if missing: cargo cannot watch what is not there, and would run this every time.
     fs::create_dir_all(&dist)?;
-    let dist = dist.canonicalize()?;
     println!("cargo:rerun-if-changed={}", dist.display());
     println!("cargo:rerun-if-env-changed=CARGO_TARGET_DIR");
 
@@ -19,7 +19,11 @@ fn main() -> io::Result<()> {
     collect(&dist, "", &mut paths)?;
     let mut table = String::from("&[\n");
     for path in paths.iter().filter(|path| !path.ends_with(".br") && !path.ends_with(".gz")) {
-        let file = |path: &str| format!("include_bytes!({:?})", dist.join(path));
+        let file = |path: &str| {
+            let file = dist.join(path);
+            let root = if file.is_absolute() { "" } else { "env!(\"CARGO_MANIFEST_DIR\"), \"/\", " };
+            format!("include_bytes!(concat!({root}{file:?}))")
+        };
         let compressed = |ending: &str| {
             let path = format!("{path}{ending}");
             if paths.contains(&path) { format!("Some({})", file(&path)) } else { "None".to_owned() }

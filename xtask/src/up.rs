@@ -40,7 +40,13 @@ pub fn up(arguments: &[&str]) -> Result<()> {
     }
     cargo(&["build", "--release", "--package", "mbolo"]).run()?;
     let binary = target().join("release/mbolo");
-    if options.check { check(&binary, options.web) } else { serve(&binary, &options) }
+    if options.check {
+        return check(&binary, options.web);
+    }
+    if options.web {
+        check_client(&binary)?;
+    }
+    serve(&binary, &options)
 }
 
 /// Starts `binary` on free ports with new directories, looks at the cell and its observatory from outside, and stops them.
@@ -57,9 +63,7 @@ pub fn check(binary: &Path, web: bool) -> Result<()> {
         ensure!(healthy.starts_with("HTTP/1.1 200"), "/healthz answers {healthy:?}");
     }
     if web {
-        let page = get(listen, "/")?;
-        ensure!(page.starts_with("HTTP/1.1 200"), "/ answers {page:?}");
-        ensure!(page.contains("<title>Mbolo</title>"), "/ is not the web client");
+        serves_the_client(listen)?;
     }
     let page = get(pulse, "/")?;
     ensure!(
@@ -69,6 +73,27 @@ pub fn check(binary: &Path, web: bool) -> Result<()> {
     cell.stop()?;
     observatory.stop()?;
     println!("the cell and its observatory started, answered and stopped");
+    Ok(())
+}
+
+/// Starts a cell for a moment, with a directory of its own: whether the web client is in `binary` shows only in what it
+/// serves, and nobody shall find out in their browser.
+fn check_client(binary: &Path) -> Result<()> {
+    let listen = free_port()?;
+    let data = target().join(format!("up-check-{}", listen.port()));
+    let _remains = Scratch(data.clone());
+    let mut cell = Child(serve_command(binary, &listen.to_string(), &data, None).spawn()?);
+    wait_for(&mut cell.0, listen)?;
+    serves_the_client(listen)?;
+    cell.stop()
+}
+
+fn serves_the_client(cell: SocketAddr) -> Result<()> {
+    let page = get(cell, "/")?;
+    ensure!(
+        page.starts_with("HTTP/1.1 200") && page.contains("<title>Mbolo</title>"),
+        "the binary was built without the web client; / answers {page:?}"
+    );
     Ok(())
 }
 

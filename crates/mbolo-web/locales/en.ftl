@@ -19,6 +19,7 @@ recover-done = Your account is on this device now. Your chats are coming back.
 
 ## Chat list
 chats-label = Chats
+chats-divider = Width of the chat list
 chats-search = Find a chat
 chats-none-found = No chat has this name.
 chats-link-unread = { $name }, { $count ->
@@ -43,6 +44,12 @@ new-chat-hint = For example awa, or a link that someone sent you.
 new-chat-submit = Start chat
 new-chat-scan = Scan a QR code
 new-chat-own = Show my QR code
+group-unnamed = Group without a name
+group-of = { $names }
+group-of-more = { $count ->
+    [one] { $names } and { $count } more
+   *[other] { $names } and { $count } more
+}
 new-group-open = New group
 new-group-title = New group
 new-group-name = Group name
@@ -73,6 +80,9 @@ invite-copied = Link copied.
 invite-message = Chat with me on Mbolo:
 invite-or = Do you know someone’s handle?
 invite-start = Start a chat
+invited-title = Write to @{ $handle }?
+invited-about = They will see this chat at once, with your name, { $name }, and your handle, @{ $handle }: before you have written anything.
+invited-keep = Not now
 
 ## Conversation
 conversation-none = Choose a chat.
@@ -176,7 +186,6 @@ leave-stay = Stay
 leave-submit = Leave
 
 ## Events in a room
-event-you = you
 event-created = { $own ->
     [yes] You created the group
    *[no] { $who } created the group
@@ -185,10 +194,13 @@ event-added = { $own ->
     [yes] You added { $names }
    *[no] { $who } added { $names }
 }
+event-added-you = { $who } added you
+event-added-you-and = { $who } added you, with { $names }
 event-removed = { $own ->
     [yes] You removed { $name }
    *[no] { $who } removed { $name }
 }
+event-removed-you = { $who } removed you
 event-left = { $own ->
     [yes] You left the group
    *[no] { $who } left the group
@@ -197,9 +209,19 @@ event-promoted = { $own ->
     [yes] You made { $name } an admin
    *[no] { $who } made { $name } an admin
 }
+event-promoted-you = { $who } made you an admin
+event-promoted-itself = { $own ->
+    [yes] You are now an admin
+   *[no] { $name } is now an admin
+}
 event-demoted = { $own ->
     [yes] You took back { $name }’s admin role
    *[no] { $who } took back the admin role of { $name }
+}
+event-demoted-you = { $who } took back your admin role
+event-demoted-itself = { $own ->
+    [yes] You are no longer an admin
+   *[no] { $name } is no longer an admin
 }
 event-renamed = { $own ->
     [yes] You named the group “{ $name }”
@@ -278,6 +300,8 @@ failure-unknown-room = This chat is not on this device.
 failure-unknown-message = This message is not on this device.
 failure-too-long = This is too long.
 failure-empty = There is nothing to send.
+failure-name-needed = Say what people shall call you.
+failure-group-name-needed = Give the group a name.
 failure-yourself = This is your own handle.
 failure-room-full = The group is full.
 failure-already-member = They are a member already.

@@ -19,6 +19,7 @@ recover-done = Votre compte est maintenant sur cet appareil. Vos discussions rev
 
 ## Liste des discussions
 chats-label = Discussions
+chats-divider = Largeur de la liste des discussions
 chats-search = Chercher une discussion
 chats-none-found = Aucune discussion ne porte ce nom.
 chats-link-unread = { $name }, { $count ->
@@ -43,6 +44,12 @@ new-chat-hint = Par exemple awa, ou un lien que l’on vous a envoyé.
 new-chat-submit = Commencer la discussion
 new-chat-scan = Scanner un code QR
 new-chat-own = Montrer mon code QR
+group-unnamed = Groupe sans nom
+group-of = { $names }
+group-of-more = { $count ->
+    [one] { $names } et { $count } autre
+   *[other] { $names } et { $count } autres
+}
 new-group-open = Nouveau groupe
 new-group-title = Nouveau groupe
 new-group-name = Nom du groupe
@@ -73,6 +80,9 @@ invite-copied = Lien copié.
 invite-message = Écrivez-moi sur Mbolo :
 invite-or = Vous connaissez l’identifiant de quelqu’un ?
 invite-start = Commencer une discussion
+invited-title = Écrire à @{ $handle } ?
+invited-about = Cette personne verra aussitôt cette discussion, avec votre nom, { $name }, et votre identifiant, @{ $handle } : avant même que vous ayez écrit.
+invited-keep = Pas maintenant
 
 ## Conversation
 conversation-none = Choisissez une discussion.
@@ -176,7 +186,6 @@ leave-stay = Rester
 leave-submit = Quitter
 
 ## Événements d’un groupe
-event-you = vous
 event-created = { $own ->
     [yes] Vous avez créé le groupe
    *[no] { $who } a créé le groupe
@@ -185,10 +194,13 @@ event-added = { $own ->
     [yes] Vous avez ajouté { $names }
    *[no] { $who } a ajouté { $names }
 }
+event-added-you = { $who } vous a ajouté
+event-added-you-and = { $who } vous a ajouté, avec { $names }
 event-removed = { $own ->
     [yes] Vous avez retiré { $name }
    *[no] { $who } a retiré { $name }
 }
+event-removed-you = { $who } vous a retiré
 event-left = { $own ->
     [yes] Vous avez quitté le groupe
    *[no] { $who } a quitté le groupe
@@ -197,9 +209,19 @@ event-promoted = { $own ->
     [yes] Vous avez nommé { $name } admin
    *[no] { $who } a nommé { $name } admin
 }
+event-promoted-you = { $who } vous a nommé admin
+event-promoted-itself = { $own ->
+    [yes] Vous êtes maintenant admin
+   *[no] { $name } est maintenant admin
+}
 event-demoted = { $own ->
     [yes] Vous avez retiré le rôle d’admin à { $name }
    *[no] { $who } a retiré le rôle d’admin à { $name }
+}
+event-demoted-you = { $who } vous a retiré le rôle d’admin
+event-demoted-itself = { $own ->
+    [yes] Vous n’êtes plus admin
+   *[no] { $name } n’est plus admin
 }
 event-renamed = { $own ->
     [yes] Vous avez nommé le groupe « { $name } »
@@ -278,6 +300,8 @@ failure-unknown-room = Cette discussion n’est pas sur cet appareil.
 failure-unknown-message = Ce message n’est pas sur cet appareil.
 failure-too-long = C’est trop long.
 failure-empty = Il n’y a rien à envoyer.
+failure-name-needed = Dites comment on doit vous appeler.
+failure-group-name-needed = Donnez un nom au groupe.
 failure-yourself = C’est votre propre identifiant.
 failure-room-full = Le groupe est complet.
 failure-already-member = Cette personne est déjà membre.

@@ -6,12 +6,11 @@ use leptos::task::spawn_local;
 use mbolo_client_api::{Body, ChatKind, Message, MessageState, Quote, Request};
 
 use super::dom;
-use super::events;
 use super::icons::Icon;
 use super::parts::{Question, avatar, move_focus, state_name, ticks};
 use super::state::{App, Composing, Sheet, app};
 use crate::model::linkify::{Piece, pieces};
-use crate::model::look;
+use crate::model::{events, look};
 use crate::texts::{t, t_with};
 
 /// Offered for a reaction at once; any other can be typed.
@@ -25,7 +24,9 @@ pub fn EventLine(id: String) -> impl IntoView {
         app.timeline.with(|timeline| {
             let message = timeline.get(&id)?;
             match &message.body {
-                Body::Event { event } => Some(events::sentence(event, &message.sender)),
+                Body::Event { event } => {
+                    Some(events::sentence(event, &message.sender, |person| app.called(person)))
+                }
                 _ => None,
             }
         })
@@ -57,7 +58,7 @@ pub fn Bubble(id: String, first: bool, last: bool) -> impl IntoView {
     view! {
         <article class=class aria-label=move || message.get().map(|message| name_of(&message)) class:menu-open=menu_open>
             {move || (group.get() && !own).then(|| message.get().map(|message| if last {
-                avatar(&message.sender.name, &message.sender.account, false).into_any()
+                avatar(&app.called(&message.sender), &message.sender.account, false).into_any()
             } else {
                 view! { <span class="avatar-space"></span> }.into_any()
             }))}
@@ -65,7 +66,7 @@ pub fn Bubble(id: String, first: bool, last: bool) -> impl IntoView {
                 {move || message.get().map(|message| {
                     let sender = (group.get() && first && !own).then(|| {
                         let class = format!("sender text-hue-{}", look::hue(&message.sender.account));
-                        view! { <p class=class dir="auto">{message.sender.name.clone()}</p> }
+                        view! { <p class=class dir="auto">{app.called(&message.sender)}</p> }
                     });
                     view! {
                         {sender}
@@ -94,7 +95,7 @@ pub fn Bubble(id: String, first: bool, last: bool) -> impl IntoView {
 
 /// Sender, time and state: how a screen reader announces a message before its words.
 fn name_of(message: &Message) -> String {
-    let sender = if message.sender.me { t("message-you") } else { message.sender.name.clone() };
+    let sender = if message.sender.me { t("message-you") } else { app().called(&message.sender) };
     let time = dom::clock(message.at_ms);
     match message.state {
         Some(state) => t_with(
@@ -137,7 +138,7 @@ fn body(message: &Message) -> AnyView {
             view! { <p class="text gone">{why}</p> }.into_any()
         }
         Body::Event { event } => {
-            view! { <p class="text">{events::sentence(event, &message.sender)}</p> }.into_any()
+            view! { <p class="text">{events::sentence(event, &message.sender, |person| app().called(person))}</p> }.into_any()
         }
     }
 }

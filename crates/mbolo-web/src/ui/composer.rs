@@ -152,7 +152,7 @@ pub fn Composer(
     let about = move || match app.composing.get() {
         Composing::New => None,
         Composing::Reply(message) => {
-            let title = t_with("composer-replying", &[("name", message.sender.name.clone().into())]);
+            let title = t_with("composer-replying", &[("name", app.called(&message.sender).into())]);
             Some((title, quote_text(&message.body)))
         }
         Composing::Edit(message) => {

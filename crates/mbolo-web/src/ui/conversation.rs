@@ -114,7 +114,7 @@ fn head(chat: &Chat) -> impl IntoView + use<> {
     view! {
         {chat_avatar(chat, false)}
         <div class="head-text">
-            <h1 dir="auto">{chat.name.clone()}</h1>
+            <h1 dir="auto">{app.name_of(chat)}</h1>
             <p class="muted">{about}</p>
         </div>
         {icon_button(if group { Icon::Group } else { Icon::Info }, name, toggle)}

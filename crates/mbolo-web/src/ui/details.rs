@@ -8,6 +8,7 @@ use super::engine;
 use super::icons::Icon;
 use super::parts::{Question, Sheet as SheetFrame, avatar, chat_avatar, icon_button, on_submit};
 use super::state::{Sheet, app};
+use crate::model::names;
 use crate::texts::{t, t_with};
 
 /// Details of the open chat.
@@ -40,7 +41,7 @@ fn person(chat: &Chat) -> impl IntoView + use<> {
     view! {
         <div class="person">
             {chat_avatar(chat, true)}
-            <p class="person-name" dir="auto">{chat.name.clone()}</p>
+            <p class="person-name" dir="auto">{app().name_of(chat)}</p>
             {handle.map(|handle| view! { <p class="muted" dir="ltr">{format!("@{handle}")}</p> })}
         </div>
         <p class="fact">{Icon::Key.view()} <span>{t("details-encrypted")}</span></p>
@@ -58,7 +59,9 @@ fn Group(chat: Chat) -> impl IntoView {
         let (room, was) = (room.clone(), chat.name.clone());
         move || {
             let name = name.get_untracked().trim().to_owned();
-            if !name.is_empty() && name != was {
+            if name.is_empty() {
+                app.tell(t("failure-group-name-needed"));
+            } else if name != was {
                 app.ask(Request::RenameGroup { room: room.clone(), name });
             }
         }
@@ -66,7 +69,7 @@ fn Group(chat: Chat) -> impl IntoView {
     view! {
         <div class="person">
             {chat_avatar(&chat, true)}
-            <p class="person-name" dir="auto">{chat.name.clone()}</p>
+            <p class="person-name" dir="auto">{app.name_of(&chat)}</p>
             <p class="muted">{t_with("members-count", &[("count", chat.member_count.into())])}</p>
         </div>
         {may_change.then(|| view! {
@@ -98,11 +101,9 @@ fn Group(chat: Chat) -> impl IntoView {
 
 fn member_line(member: Member, room: String, may_change: bool) -> impl IntoView {
     let app = app();
-    let shown_name = if member.me {
-        t_with("members-you", &[("name", member.name.clone().into())])
-    } else {
-        member.name.clone()
-    };
+    let called = names::person(&member, None);
+    let shown_name =
+        if member.me { t_with("members-you", &[("name", called.clone().into())]) } else { called.clone() };
     let actions = (may_change && !member.me).then(|| {
         let (account, admin) = (member.account.clone(), member.admin);
         let promote = {
@@ -111,8 +112,8 @@ fn member_line(member: Member, room: String, may_change: bool) -> impl IntoView 
         let whom = member.clone();
         let remove = move |_| app.sheet.set(Some(Sheet::Remove(whom.clone())));
         let label = if admin { "members-demote" } else { "members-promote" };
-        let named = |key: &str| t_with(key, &[("name", member.name.clone().into())]);
-        let (change_name, remove_name) = (named(&format!("{label}-name")), t_with("members-remove-name", &[("name", member.name.clone().into())]));
+        let named = |key: &str| t_with(key, &[("name", called.clone().into())]);
+        let (change_name, remove_name) = (named(&format!("{label}-name")), t_with("members-remove-name", &[("name", called.clone().into())]));
         view! {
             <span class="member-actions">
                 <button type="button" class="button small" aria-label=change_name on:click=promote>{crate::texts::t(label)}</button>
@@ -122,7 +123,7 @@ fn member_line(member: Member, room: String, may_change: bool) -> impl IntoView 
     });
     view! {
         <li class="member">
-            {avatar(&member.name, &member.account, false)}
+            {avatar(&called, &member.account, false)}
             <span class="member-text">
                 <span dir="auto">{shown_name}</span>
                 <span class="muted" dir="ltr">{member.handle.clone().map(|handle| format!("@{handle}"))}</span>
@@ -152,7 +153,7 @@ pub fn Remove(
     member: Member,
 ) -> impl IntoView {
     let app = app();
-    let title = t_with("remove-title", &[("name", member.name.into())]);
+    let title = t_with("remove-title", &[("name", names::person(&member, None).into())]);
     let account = StoredValue::new(member.account);
     let remove = Callback::new(move |()| {
         if let Some(room) = app.room_now() {
@@ -184,10 +185,11 @@ pub fn MessageInfo(
             }
         });
     }
-    let group = |title: String, members: Vec<Member>| {
+    let group = move |title: String, members: Vec<Member>| {
         (!members.is_empty()).then(|| {
             let lines = members.into_iter().map(|member| {
-                view! { <li class="member">{avatar(&member.name, &member.account, false)} <span dir="auto">{member.name.clone()}</span></li> }
+                let called = app.called(&member);
+                view! { <li class="member">{avatar(&called, &member.account, false)} <span dir="auto">{called}</span></li> }
             });
             view! { <section><h3>{title}</h3><ul class="people">{lines.collect_view()}</ul></section> }
         })

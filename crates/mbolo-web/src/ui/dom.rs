@@ -100,8 +100,13 @@ pub fn listen(target: &web_sys::EventTarget, event: &str, work: impl FnMut(web_s
     let _ = target.add_event_listener_with_callback(event, callback.unchecked_ref());
 }
 
-/// Holds a Web Lock until the page goes away; `granted` runs when it is this page's. An error where there are no locks.
-pub fn hold_lock(name: &str, granted: impl FnOnce() + 'static) -> Result<(), JsValue> {
+/// Holds a Web Lock until the page goes away; `granted` runs when it is this page's, `refused` when the browser gives
+/// none. An error where there are no locks.
+pub fn hold_lock(
+    name: &str,
+    granted: impl FnOnce() + 'static,
+    refused: impl FnOnce(JsValue) + 'static,
+) -> Result<(), JsValue> {
     let callback = Closure::once_into_js(move |_lock: JsValue| -> Promise {
         granted();
         // A promise that never settles: the lock ends with the page.
@@ -109,7 +114,9 @@ pub fn hold_lock(name: &str, granted: impl FnOnce() + 'static) -> Result<(), JsV
     });
     let waiting = request_lock(name, &callback)?;
     wasm_bindgen_futures::spawn_local(async move {
-        let _ = JsFuture::from(waiting).await;
+        if let Err(error) = JsFuture::from(waiting).await {
+            refused(error);
+        }
     });
     Ok(())
 }

@@ -75,11 +75,18 @@ pub fn start(listener: impl Fn(News) + 'static) -> Result<(), JsValue> {
     });
     bridge.channel.set_onmessage(Some(callback.into_js_value().unchecked_ref()));
     bridge.say(&ToEngine::Hello);
+    let listener = bridge.listener.clone();
     BRIDGE.with(|cell| *cell.borrow_mut() = Some(bridge));
-    dom::hold_lock(LOCK, || {
+    let granted = || {
         LEADER.set(true);
         spawn_worker(0);
-    })
+    };
+    // Where site data is blocked, locks are refused as all storage is.
+    let refused = move |error: JsValue| {
+        let detail = js_sys::Object::from(error).to_string().into();
+        listener(News::Failed(StartProblem::StorageDenied, detail));
+    };
+    dom::hold_lock(LOCK, granted, refused)
 }
 
 /// Whether the worker is this tab's.

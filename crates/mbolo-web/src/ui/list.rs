@@ -5,13 +5,12 @@ use leptos::prelude::*;
 use mbolo_client_api::{Body, Chat, ChatKind, Membership};
 
 use super::dom;
-use super::events;
 use super::icons::{Icon, mark};
 use super::invite::InviteCard;
 use super::parts::{avatar, chat_avatar, icon_button, move_focus, ticks};
 use super::state::{Sheet, app};
-use crate::model::look;
 use crate::model::route::Route;
+use crate::model::{events, look};
 use crate::texts::{t, t_with};
 
 /// The first pane.
@@ -65,6 +64,7 @@ pub fn ListPane() -> impl IntoView {
                     }.into_any(),
                 }}
             </nav>
+            <super::divider::Divider />
         </div>
     }
 }
@@ -90,7 +90,7 @@ fn ChatLine(room: String) -> impl IntoView {
                     // The link covers the whole line; its name is the chat's, the rest describes it.
                     <a class="chat-link" href=href dir="auto" aria-current=move || current.get().then_some("page")
                         aria-describedby=described aria-label=move || chat.get().map(|chat| link_name(&chat))>
-                        {move || chat.get().map(|chat| chat.name)}
+                        {move || chat.get().map(|chat| app.name_of(&chat))}
                     </a>
                     <time class="chat-time">{move || chat.get().map(|chat| dom::short_time(chat.last_activity_ms))}</time>
                 </div>
@@ -112,9 +112,10 @@ fn ChatLine(room: String) -> impl IntoView {
 }
 
 fn link_name(chat: &Chat) -> String {
+    let name = app().name_of(chat);
     match chat.unread {
-        0 => chat.name.clone(),
-        count => t_with("chats-link-unread", &[("name", chat.name.clone().into()), ("count", count.into())]),
+        0 => name,
+        count => t_with("chats-link-unread", &[("name", name.into()), ("count", count.into())]),
     }
 }
 
@@ -125,6 +126,7 @@ fn badge(unread: u32) -> String {
 /// The last message on one line; in a group with the name of who said it.
 pub fn preview(chat: &Chat) -> String {
     const LIMIT: usize = 90;
+    let app = app();
     let Some(message) = &chat.last_message else {
         return match chat.membership {
             Membership::Joining => t("preview-joining"),
@@ -135,12 +137,14 @@ pub fn preview(chat: &Chat) -> String {
         Body::Text { text } => look::one_line(text, LIMIT),
         Body::Deleted => t("message-deleted"),
         Body::Unreadable { .. } => t("preview-unreadable"),
-        Body::Event { event } => return events::sentence(event, &message.sender),
+        Body::Event { event } => {
+            return events::sentence(event, &message.sender, |person| app.called(person));
+        }
     };
     if message.sender.me {
         t_with("preview-you", &[("text", text.into())])
     } else if chat.kind == ChatKind::Group {
-        t_with("preview-person", &[("name", message.sender.name.clone().into()), ("text", text.into())])
+        t_with("preview-person", &[("name", app.called(&message.sender).into()), ("text", text.into())])
     } else {
         text
     }

@@ -9,10 +9,10 @@ mod check;
 mod composer;
 mod conversation;
 mod details;
+mod divider;
 mod dom;
 #[cfg_attr(feature = "demo", path = "demo_engine.rs")]
 mod engine;
-mod events;
 mod icons;
 mod invite;
 mod list;
@@ -210,6 +210,7 @@ fn Sheets() -> impl IntoView {
     move || {
         app.sheet.get().map(|sheet| match sheet {
             Sheet::NewChat(handle) => view! { <people::NewChat handle /> }.into_any(),
+            Sheet::Invited(handle) => view! { <people::Invited handle /> }.into_any(),
             Sheet::NewGroup => view! { <people::NewGroup /> }.into_any(),
             Sheet::AddMember => view! { <people::AddMember /> }.into_any(),
             // Asked for while the engine is on its way, they come with it.

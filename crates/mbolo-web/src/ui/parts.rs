@@ -19,9 +19,10 @@ pub fn avatar(name: &str, id: &str, large: bool) -> impl IntoView + use<> {
 
 /// The avatar of a chat: the other person's, or the group's.
 pub fn chat_avatar(chat: &Chat, large: bool) -> AnyView {
+    let name = app().name_of(chat);
     match (&chat.kind, &chat.peer) {
-        (ChatKind::Direct, Some(peer)) => avatar(&chat.name, &peer.account, large).into_any(),
-        _ => avatar(&chat.name, &chat.room, large).into_any(),
+        (ChatKind::Direct, Some(peer)) => avatar(&name, &peer.account, large).into_any(),
+        _ => avatar(&name, &chat.room, large).into_any(),
     }
 }
 
@@ -119,7 +120,7 @@ pub fn Sheet(
     }
 }
 
-/// A sheet that asks before something is done that cannot be undone. The first button, which has the focus, does nothing.
+/// A sheet that asks before something is done that cannot be taken back. The first button, which has the focus, does nothing.
 #[component]
 pub fn Question(
     /// What is asked.
@@ -132,6 +133,9 @@ pub fn Question(
     submit: String,
     /// What is done then.
     act: Callback<()>,
+    /// Whether nothing is lost by it.
+    #[prop(optional)]
+    harmless: bool,
 ) -> impl IntoView {
     let app = app();
     let done = move |_| {
@@ -143,7 +147,7 @@ pub fn Question(
             <p>{about}</p>
             <div class="row-buttons">
                 <button type="button" class="button" autofocus on:click=move |_| app.sheet.set(None)>{keep}</button>
-                <button type="button" class="button danger" on:click=done>{submit}</button>
+                <button type="button" class=if harmless { "button primary" } else { "button danger" } on:click=done>{submit}</button>
             </div>
         </Sheet>
     }

@@ -8,7 +8,7 @@ use super::dom;
 use super::engine;
 use super::icons::Icon;
 use super::invite::OwnLink;
-use super::parts::{Sheet as SheetFrame, chat_avatar, on_submit};
+use super::parts::{Question, Sheet as SheetFrame, chat_avatar, on_submit};
 use super::scan::{Scanner, can_scan};
 use super::state::{Sheet, app};
 use crate::model::link;
@@ -74,6 +74,24 @@ pub fn NewChat(
             <button type="button" class="button wide" on:click=move |_| app.sheet.set(Some(Sheet::NewGroup))>{Icon::Group.view()} {t("new-group-open")}</button>
         </SheetFrame>
     }
+}
+
+/// The sheet that asks before the chat of an invite link begins, and says what that tells the other person.
+#[component]
+pub fn Invited(
+    /// Who is written to.
+    handle: String,
+) -> impl IntoView {
+    let app = app();
+    let Some(me) = app.me_now() else { return ().into_any() };
+    let title = t_with("invited-title", &[("handle", handle.clone().into())]);
+    let about = t_with("invited-about", &[("name", me.name.into()), ("handle", me.handle.into())]);
+    let start = Callback::new(move |()| {
+        let handle = handle.clone();
+        spawn_local(async move { app.start_chat(handle).await });
+    });
+    view! { <Question title about keep=t("invited-keep") submit=t("new-chat-submit") act=start harmless=true /> }
+        .into_any()
 }
 
 /// Whom one has chosen, and what is being typed.
@@ -192,10 +210,15 @@ pub fn NewGroup() -> impl IntoView {
         if busy.get_untracked() {
             return;
         }
+        let name = name.get_untracked().trim().to_owned();
+        if name.is_empty() {
+            failure.set(Some(Failure { code: "group_name_needed".into(), message: String::new() }));
+            return dom::focus_soon("new-group-name");
+        }
         let Some(handles) = choice.all() else { return };
         busy.set(true);
         failure.set(None);
-        let request = Request::CreateGroup { name: name.get_untracked().trim().to_owned(), handles };
+        let request = Request::CreateGroup { name, handles };
         spawn_local(async move {
             match engine::call(request).await {
                 Ok(Reply::Chat { chat }) => {
@@ -279,7 +302,7 @@ pub fn Forward(
             app.tell(t("forward-done"));
         };
         view! {
-            <li><button type="button" class="person-line" on:click=send>{chat_avatar(chat, false)} <span dir="auto">{chat.name.clone()}</span></button></li>
+            <li><button type="button" class="person-line" on:click=send>{chat_avatar(chat, false)} <span dir="auto">{app.name_of(chat)}</span></button></li>
         }
     };
     let lines: Vec<_> = chats.iter().filter(open).map(line).collect();

@@ -22,7 +22,9 @@ pub fn Settings() -> impl IntoView {
     let was = me.name.clone();
     let rename = move || {
         let name = name.get_untracked().trim().to_owned();
-        if !name.is_empty() && name != was {
+        if name.is_empty() {
+            app.tell(t("failure-name-needed"));
+        } else if name != was {
             spawn_local(async move {
                 match engine::call(Request::SetName { name }).await {
                     Ok(_) => app.tell(t("settings-name-saved")),

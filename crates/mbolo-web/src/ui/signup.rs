@@ -55,12 +55,13 @@ fn SignUp(recovering: RwSignal<bool>) -> impl IntoView {
         if busy.get_untracked() {
             return;
         }
-        busy.set(true);
         failure.set(None);
         let typed = handle.get_untracked();
+        let Some(name) = name_wanted("sign-up-name", name, failure) else { return };
+        busy.set(true);
         let request = Request::SignUp {
             handle: link::handle_of(&typed).unwrap_or(typed),
-            name: name.get_untracked().trim().to_owned(),
+            name,
             invite: Some(invite.get_untracked().trim().to_owned()).filter(|code| !code.is_empty()),
         };
         spawn_local(async move {
@@ -78,6 +79,8 @@ fn SignUp(recovering: RwSignal<bool>) -> impl IntoView {
                         dom::focus_soon("sign-up-invite");
                     } else if refused.code.starts_with("handle") {
                         dom::focus_soon("sign-up-handle");
+                    } else if is_about_name(&refused) {
+                        dom::focus_soon("sign-up-name");
                     }
                     failure.set(Some(refused));
                 }
@@ -98,13 +101,12 @@ fn SignUp(recovering: RwSignal<bool>) -> impl IntoView {
                 maxlength="36" enterkeyhint="next" aria-describedby="sign-up-handle-hint"
                 aria-invalid=move || about_handle().then_some("true") bind:value=handle />
             <p id="sign-up-handle-hint" class="hint">{t("sign-up-handle-hint")}</p>
-            <label for="sign-up-name">{t("sign-up-name")}</label>
-            <input id="sign-up-name" class="field" required autocomplete="name" maxlength="64" enterkeyhint="go" bind:value=name />
+            <NameField id="sign-up-name" name failure />
             <Show when=move || wants_invite.get()>
                 <label for="sign-up-invite">{t("sign-up-invite")}</label>
                 <input id="sign-up-invite" class="field" autocomplete="off" autocapitalize="none" spellcheck="false" bind:value=invite />
             </Show>
-            <p class="error" role="alert">{move || failure.get().map(|f| t_failure(&f.code, &f.message))}</p>
+            {other_problem(failure)}
             <button type="submit" class="button primary" aria-disabled=move || busy.get().then_some("true")>
                 {move || if busy.get() { t("sign-up-busy") } else { t("sign-up-submit") }}
             </button>
@@ -124,15 +126,16 @@ fn Recover(recovering: RwSignal<bool>) -> impl IntoView {
         if busy.get_untracked() {
             return;
         }
-        busy.set(true);
         failure.set(None);
+        let Some(name) = name_wanted("recover-name", name, failure) else { return };
+        busy.set(true);
         let words = phrase
             .get_untracked()
             .split_whitespace()
             .map(str::to_ascii_lowercase)
             .collect::<Vec<_>>()
             .join(" ");
-        let request = Request::Recover { phrase: words, name: name.get_untracked().trim().to_owned() };
+        let request = Request::Recover { phrase: words, name };
         spawn_local(async move {
             match engine::call(request).await {
                 Ok(Reply::Account { account }) => {
@@ -153,13 +156,50 @@ fn Recover(recovering: RwSignal<bool>) -> impl IntoView {
             <textarea id="recover-phrase" class="field" required rows="4" autocapitalize="none" autocomplete="off" spellcheck="false"
                 aria-describedby="recover-hint" bind:value=phrase></textarea>
             <p id="recover-hint" class="hint">{t("recover-hint")}</p>
-            <label for="recover-name">{t("sign-up-name")}</label>
-            <input id="recover-name" class="field" required autocomplete="name" maxlength="64" bind:value=name />
-            <p class="error" role="alert">{move || failure.get().map(|f| t_failure(&f.code, &f.message))}</p>
+            <NameField id="recover-name" name failure />
+            {other_problem(failure)}
             <button type="submit" class="button primary" aria-disabled=move || busy.get().then_some("true")>{t("recover-submit")}</button>
             <button type="button" class="button quiet" on:click=move |_| recovering.set(false)>{t("recover-back")}</button>
         </form>
     }
+}
+
+/// One's own name, with what is wrong with it.
+#[component]
+fn NameField(id: &'static str, name: RwSignal<String>, failure: RwSignal<Option<Failure>>) -> impl IntoView {
+    let problem = Memo::new(move |_| failure.get().filter(is_about_name));
+    let problem_id = format!("{id}-problem");
+    view! {
+        <label for=id>{t("sign-up-name")}</label>
+        <input id=id class="field" required autocomplete="name" maxlength="64" enterkeyhint="go" aria-describedby=problem_id.clone()
+            aria-invalid=move || problem.read().is_some().then_some("true") bind:value=name />
+        <p id=problem_id class="error" role="alert">{move || problem.get().map(|f| t_failure(&f.code, &f.message))}</p>
+    }
+}
+
+/// The name that was typed, or what is missing is said at its field.
+fn name_wanted(
+    id: &'static str,
+    name: RwSignal<String>,
+    failure: RwSignal<Option<Failure>>,
+) -> Option<String> {
+    let name = name.get_untracked().trim().to_owned();
+    if name.is_empty() {
+        failure.set(Some(Failure { code: "name_needed".into(), message: String::new() }));
+        dom::focus_soon(id);
+        return None;
+    }
+    Some(name)
+}
+
+fn is_about_name(failure: &Failure) -> bool {
+    failure.code.starts_with("name_")
+}
+
+/// What was refused for another reason than the name.
+fn other_problem(failure: RwSignal<Option<Failure>>) -> impl IntoView {
+    let other = move || failure.get().filter(|failure| !is_about_name(failure));
+    view! { <p class="error" role="alert">{move || other().map(|f| t_failure(&f.code, &f.message))}</p> }
 }
 
 /// Asks the browser not to throw the store away when it needs space.

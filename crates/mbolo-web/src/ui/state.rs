@@ -1,10 +1,12 @@
 //! What the page shows, as signals, and how news from the engine changes it.
 
+use std::collections::BTreeMap;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mbolo_client_api::tabs::StartProblem;
 use mbolo_client_api::{
-    Account, Change, Chat, Connection, Failure, Member, Message, Reply, Request, Update as Heard,
+    Account, Change, Chat, ChatKind, Connection, Failure, Member, Message, Reply, Request, Update as Heard,
 };
 use mbolo_isitme::Diagnosis;
 
@@ -12,6 +14,7 @@ use super::dom;
 use super::engine::{self, News};
 use crate::model::chats::Chats;
 use crate::model::link;
+use crate::model::names;
 use crate::model::route::Route;
 use crate::model::timeline::Timeline;
 use crate::model::typing::Typing;
@@ -63,6 +66,8 @@ pub enum AccountState {
 pub enum Sheet {
     /// Start a chat; the handle may be known already.
     NewChat(String),
+    /// Really begin the chat of an invite link; the handle in it.
+    Invited(String),
     /// Make a group.
     NewGroup,
     /// Add members to the open group.
@@ -121,6 +126,8 @@ pub struct App {
     pub loading_older: RwSignal<bool>,
     /// Members of the open room.
     pub members: RwSignal<Vec<Member>>,
+    /// Members of groups that have no name: they are called after them.
+    pub unnamed: RwSignal<BTreeMap<String, Vec<Member>>>,
     /// Who types.
     pub typing: RwSignal<Typing>,
     /// What lies over the page.
@@ -158,6 +165,7 @@ impl App {
             timeline: RwSignal::new(Timeline::default()),
             loading_older: RwSignal::new(false),
             members: RwSignal::new(Vec::new()),
+            unnamed: RwSignal::new(BTreeMap::new()),
             typing: RwSignal::new(Typing::default()),
             sheet: RwSignal::new(None),
             notice: RwSignal::new(None),
@@ -185,6 +193,25 @@ impl App {
     /// The open chat, without listening to changes.
     pub fn chat_now(&self) -> Option<Chat> {
         untrack(|| self.chat())
+    }
+
+    /// What a chat is called.
+    pub fn name_of(&self, chat: &Chat) -> String {
+        if has_name(chat) {
+            return chat.name.clone();
+        }
+        match &chat.peer {
+            Some(peer) => self.called(peer),
+            None => self
+                .unnamed
+                .with(|unnamed| names::group(unnamed.get(&chat.room).map(Vec::as_slice).unwrap_or_default())),
+        }
+    }
+
+    /// What a person is called. What happened long ago may not know them by name; the people one sees now are asked too.
+    pub fn called(&self, person: &Member) -> String {
+        let fits = |member: &&Member| member.account == person.account;
+        self.members.with(|members| names::person(person, members.iter().find(fits)))
     }
 
     /// The account, without listening to changes.
@@ -272,20 +299,37 @@ impl App {
                 app.connection.set(connection);
             }
             if let Ok(Reply::Chats { chats }) = engine::call(Request::ListChats).await {
+                for chat in &chats {
+                    app.learn_members(chat);
+                }
                 app.chats.set(Some(Chats::new(chats)));
             }
             app.follow_invite().await;
         });
     }
 
-    /// Starts the chat of the invite link this page was opened with.
+    /// Opens the chat of the invite link this page was opened with. A new one is asked about: it tells a stranger who one
+    /// is, and any page can have led here.
     async fn follow_invite(&self) {
         let Some(handle) = dom::setting("invite") else { return };
         dom::set_setting("invite", None);
+        let mine = self.me_now().is_some_and(|me| me.handle == handle);
+        let is_known = self.chats.with_untracked(|chats| {
+            let mut peers = chats.iter().flat_map(Chats::iter).filter_map(|chat| chat.peer.as_ref());
+            peers.any(|peer| peer.handle.as_ref() == Some(&handle))
+        });
+        if is_known {
+            self.start_chat(handle).await;
+        } else if !mine {
+            self.sheet.set(Some(Sheet::Invited(handle)));
+        }
+    }
+
+    /// Finds or makes the chat with a handle and opens it.
+    pub async fn start_chat(&self, handle: String) {
         match engine::call(Request::StartChat { handle: handle.clone() }).await {
             Ok(Reply::Chat { chat }) => self.open_new(chat),
             Ok(_) => {}
-            Err(failure) if failure.code == "yourself" => {}
             Err(failure) => {
                 self.tell_failure(&failure);
                 self.sheet.set(Some(Sheet::NewChat(handle)));
@@ -382,7 +426,27 @@ impl App {
         }
     }
 
+    /// Asks who is in a group that has no name.
+    fn learn_members(&self, chat: &Chat) {
+        if has_name(chat) || chat.kind == ChatKind::Direct {
+            return;
+        }
+        let (app, room) = (*self, chat.room.clone());
+        spawn_local(async move {
+            if let Ok(Reply::Members { members }) =
+                engine::call(Request::ListMembers { room: room.clone() }).await
+            {
+                app.unnamed.update(|unnamed| {
+                    unnamed.insert(room, members);
+                });
+            }
+        });
+    }
+
     fn put_chat(&self, chat: Chat) {
+        if !self.unnamed.with_untracked(|unnamed| unnamed.contains_key(&chat.room)) {
+            self.learn_members(&chat);
+        }
         self.chats.update(|chats| chats.get_or_insert_default().put(chat));
     }
 
@@ -413,6 +477,11 @@ impl App {
                 self.typing.update(|typing| typing.set(&room, &account, &name, active, dom::now_ms()));
             }
             Heard::Members { room, members } => {
+                if self.unnamed.with_untracked(|unnamed| unnamed.contains_key(&room)) {
+                    self.unnamed.update(|unnamed| {
+                        unnamed.insert(room.clone(), members.clone());
+                    });
+                }
                 if self.room_now().as_deref() == Some(&room) {
                     self.members.set(members);
                 }
@@ -426,9 +495,9 @@ impl App {
     /// A change of a group will not happen: says which, and why.
     fn tell_change_failed(&self, room: &str, change: Change, members: Vec<Member>, reason: &Failure) {
         let group = self.chats.with_untracked(|chats| {
-            chats.as_ref().and_then(|chats| chats.get(room)).map(|chat| chat.name.clone())
+            chats.as_ref().and_then(|chats| chats.get(room)).map(|chat| untrack(|| self.name_of(chat)))
         });
-        let names: Vec<String> = members.into_iter().map(|member| member.name).collect();
+        let names: Vec<String> = members.iter().map(|member| untrack(|| self.called(member))).collect();
         let args = [
             ("group", group.unwrap_or_default().into()),
             ("names", names.into()),
@@ -454,6 +523,11 @@ impl Default for App {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether a chat has a name of its own; a direct one is called after the other person, as far as they are known.
+fn has_name(chat: &Chat) -> bool {
+    chat.peer.is_none() && !chat.name.is_empty()
 }
 
 /// The app, from anywhere in the page.

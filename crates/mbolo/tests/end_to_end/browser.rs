@@ -137,7 +137,7 @@ async fn story(mut server: Server, driver: &Driver) {
 }
 
 /// A person's browser, with an account.
-struct Browser(Page);
+pub struct Browser(pub Page);
 
 impl Deref for Browser {
     type Target = Page;
@@ -149,7 +149,7 @@ impl Deref for Browser {
 
 impl Browser {
     /// Opens the page and signs up. The handle is the name in small letters.
-    async fn open(driver: &Driver, server: &Server, name: &'static str) -> Self {
+    pub async fn open(driver: &Driver, server: &Server, name: &'static str) -> Self {
         let browser = Self(Page::open(driver, &server.url, name, Device::default()).await);
         browser.is_accessible().await;
         browser.fill("Handle", &name.to_lowercase()).await;
@@ -212,7 +212,7 @@ impl Browser {
 }
 
 /// What the test needs.
-fn prerequisites(server: &Server) -> Option<Driver> {
+pub fn prerequisites(server: &Server) -> Option<Driver> {
     if !serves_web_client(server) {
         return missing("the binary was built without the web client (cargo xtask web)");
     }

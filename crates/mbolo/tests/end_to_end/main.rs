@@ -15,3 +15,4 @@ mod refusals;
 mod serving;
 mod support;
 mod talking;
+mod web_client;

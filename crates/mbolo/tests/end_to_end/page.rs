@@ -31,13 +31,15 @@ pub struct Device {
     pub language: &'static str,
     /// Whether scripts of pages run.
     pub scripts: bool,
+    /// Whether pages may keep anything.
+    pub site_data: bool,
     pub width: u32,
     pub height: u32,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        Self { language: "en", scripts: true, width: 1200, height: 1600 }
+        Self { language: "en", scripts: true, site_data: true, width: 1200, height: 1600 }
     }
 }
 
@@ -69,6 +71,9 @@ impl Page {
         });
         if !device.scripts {
             options["prefs"]["profile.managed_default_content_settings.javascript"] = json!(2);
+        }
+        if !device.site_data {
+            options["prefs"]["profile.default_content_setting_values.cookies"] = json!(2);
         }
         if device.width < NARROWEST_WINDOW {
             let metrics = json!({ "width": device.width, "height": device.height, "pixelRatio": 2.0 });

@@ -12,7 +12,7 @@ fn a_person_on_a_phone_without_scripts_reports_in_french_and_is_counted() {
     let Some(driver) = Driver::start() else { return };
     let data = tempfile::tempdir().unwrap();
     let pulse = Observatory::start(&["serve", "--data", &data.path().display().to_string()]);
-    let phone = Device { language: "fr", scripts: false, width: 360, height: 800 };
+    let phone = Device { language: "fr", scripts: false, site_data: true, width: 360, height: 800 };
     on_a_runtime(async {
         let page = Page::open(&driver, &pulse.url(), "Awa", phone).await;
         page.press("link", "WhatsApp").await;
