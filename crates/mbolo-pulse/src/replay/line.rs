@@ -25,12 +25,10 @@ pub(super) struct Line<'a> {
     _problem: Option<Problem>,
     #[serde(default, borrow)]
     cell: Option<Cow<'a, str>>,
-    #[serde(default)]
-    n: u32,
+    n: Option<u32>,
     #[serde(default)]
     weight: Option<f64>,
-    #[serde(default)]
-    attempts: u32,
+    attempts: Option<u32>,
     #[serde(default)]
     failures: u32,
 }
@@ -45,7 +43,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Line<'_>, String> {
         Some(line) => line,
         None => serde_json::from_slice(bytes).map_err(|error| error.to_string())?,
     };
-    if line.failures > line.attempts {
+    // A number that is not there is not known, and zero would be an outage.
+    let missing = match line.signal {
+        Signal::Reports | Signal::Gauge | Signal::Heartbeat => line.n.is_none().then_some("n"),
+        Signal::Beacon | Signal::Probe => line.attempts.is_none().then_some("attempts"),
+        Signal::Official => None,
+    };
+    if let Some(missing) = missing {
+        return Err(format!("a row of this signal needs {missing:?}"));
+    }
+    if line.failures > line.attempts.unwrap_or_default() {
         return Err("more failures than attempts".to_owned());
     }
     if line.weight.is_some_and(|weight| weight < 0.0) {
@@ -64,9 +71,9 @@ impl Line<'_> {
             asn: self.asn,
             signal: self.signal,
             cell: self.cell.as_deref(),
-            n: self.n,
+            n: self.n.unwrap_or_default(),
             weight: self.weight,
-            attempts: self.attempts,
+            attempts: self.attempts.unwrap_or_default(),
             failures: self.failures,
         }
     }
@@ -79,7 +86,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<(Minute, u32), String> {
-        parse(text.as_bytes()).map(|line| (line.minute, line.n))
+        parse(text.as_bytes()).map(|line| (line.minute, line.n.unwrap_or_default()))
     }
 
     #[test]
@@ -105,6 +112,8 @@ mod tests {
             r#"{"minute":1,"service":"a","signal":"beacon","attempts":3,"failures":4}"#,
             r#"{"minute":1,"service":"a","signal":"reports","n":1,"weight":-2}"#,
             r#"{"minute":1,"service":"a","signal":"gauge","n":1}{"#,
+            r#"{"minute":1,"service":"a","signal":"gauge"}"#,
+            r#"{"minute":1,"service":"a","signal":"beacon","n":4}"#,
             r#"{"minute":1,"minute":1,"service":"a","signal":"gauge","n":1}"#,
         ] {
             assert!(read(text).is_err(), "{text}");

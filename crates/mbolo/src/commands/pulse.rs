@@ -231,6 +231,16 @@ fn demo(args: Demo) -> Result<(), Problem> {
 }
 
 fn replay(args: &Replay) -> Result<(), Problem> {
+    let is_same = match (args.counts.canonicalize(), args.out.canonicalize()) {
+        (Ok(counts), Ok(out)) => counts == out && counts.is_file(),
+        _ => false,
+    };
+    if is_same {
+        return Err(Problem::new(
+            Exit::Usage,
+            format!("{} is read: name another file for what comes out", args.out.display()),
+        ));
+    }
     let input: Box<dyn Read> = if is_dash(&args.counts) {
         Box::new(std::io::stdin().lock())
     } else {

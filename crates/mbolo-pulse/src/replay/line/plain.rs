@@ -45,9 +45,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Line<'_>> {
         signal: signal?,
         _problem: problem,
         cell,
-        n: n.unwrap_or_default(),
+        n,
         weight,
-        attempts: attempts.unwrap_or_default(),
+        attempts,
         failures: failures.unwrap_or_default(),
     })
 }
