@@ -270,6 +270,7 @@ measured-people-only = { $n ->
 measured-machines = Measurements
 measured-machines-value = { $n } % of attempts fail
 measured-machines-none = Nothing measured
+targets-unmeasured = No target is measured yet
 targets-caption = { $down ->
     [0] { $all ->
         [one] The one target is not down

@@ -273,6 +273,7 @@ measured-people-only = { $n ->
 measured-machines = Les mesures
 measured-machines-value = { $n } % des tentatives échouent
 measured-machines-none = Rien de mesuré
+targets-unmeasured = Aucune cible n’est encore mesurée
 targets-caption = { $all ->
     [one] Une seule cible : { $down ->
         [0] elle n’est pas en panne

@@ -178,11 +178,18 @@ impl View<'_> {
             .filter(|one| words::is_announced(one) && one.incident.services.contains(&service.id))
             .map(changed_at)
             .max();
+        let is_affected = self
+            .board
+            .incidents
+            .iter()
+            .any(|one| words::is_happening(one) && one.incident.services.contains(&service.id));
         json!({
             "id": service.id,
             "name": service.name,
             "status": match self.health(service) {
                 Health::Unknown => "under_maintenance",
+                // Somewhere it is not.
+                Health::Up if is_affected => "partial_outage",
                 Health::Up => "operational",
                 Health::Reported => "degraded_performance",
                 Health::Degraded => "partial_outage",

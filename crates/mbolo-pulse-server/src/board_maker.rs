@@ -242,7 +242,17 @@ fn service_board(
         })
         .max()
         .unwrap_or(Health::Unknown);
-    let health = if worst == Health::Unknown && is_measured { Health::Up } else { worst };
+    let targets = from.targets.get(&service.id).cloned().unwrap_or_default();
+    let health = match worst {
+        // Before the detector has judged, or where it has found less than this, nothing is green.
+        Health::Unknown if needs_what_is_down(&targets, &Scope::World) => {
+            let is_known =
+                open_of(incidents, service).any(|incident| health_of(incident) >= Health::Degraded);
+            if is_known { Health::Degraded } else { Health::Unknown }
+        }
+        Health::Unknown if is_measured => Health::Up,
+        worst => worst,
+    };
     ServiceBoard {
         id: service.id.clone(),
         name: service.name.clone(),
@@ -259,9 +269,14 @@ fn service_board(
         countries,
         networks,
         probes: from.probes.get(&service.id).cloned().unwrap_or_default(),
-        targets: from.targets.get(&service.id).cloned().unwrap_or_default(),
+        targets,
         history_90d: history(from, service, incidents),
     }
+}
+
+/// Whether a target that the service needs is down at that place.
+fn needs_what_is_down(targets: &[TargetBoard], place: &Scope) -> bool {
+    targets.iter().any(|target| target.required && target.down_in.iter().any(|down| down.contains(place)))
 }
 
 fn series(from: &Ingredients<'_>, service: &ServiceConfig, minute: Minute) -> Vec<SeriesBin> {
@@ -352,9 +367,13 @@ fn places(
         }
     }
     let agents = agent_places(from);
+    let targets = from.targets.get(&service.id).map_or(&[][..], Vec::as_slice);
     let mut boards: Vec<PlaceBoard> = known
         .into_iter()
-        .filter_map(|(scope, known)| place_board(scope, &known, &open, &agents, from.is_judging))
+        .filter_map(|(scope, known)| {
+            let may_be_green = from.is_judging && !needs_what_is_down(targets, &scope);
+            place_board(scope, &known, &open, &agents, may_be_green)
+        })
         .collect();
     boards.sort_by_key(|place| (std::cmp::Reverse(place.health), std::cmp::Reverse(place.reports_1h)));
     let mut kept: BTreeMap<mbolo_pulse::Level, usize> = BTreeMap::new();
@@ -390,7 +409,7 @@ fn place_board(
     known: &Known,
     open: &[&Incident],
     agents: &BTreeSet<Scope>,
-    is_judging: bool,
+    may_be_green: bool,
 ) -> Option<PlaceBoard> {
     let bar = if matches!(scope, Scope::Asn { .. }) { NETWORK_FROM } else { COUNTRY_FROM };
     let from_incidents = open
@@ -404,7 +423,7 @@ fn place_board(
     let says_something = enough_reports || enough_measured || known.networks_measured > 0;
     let is_measured = (enough_measured && known.quarter.measured) || known.networks_measured > 0;
     let health = match from_incidents {
-        Health::Unknown if is_measured && is_judging => Health::Up,
+        Health::Unknown if is_measured && may_be_green => Health::Up,
         health => health,
     };
     let has_own_incident = open.iter().any(|incident| incident.scope == scope);

@@ -350,7 +350,13 @@ impl Live {
         if (state.is_some() || scope.is_some()) && row.updates.len() < MOST_UPDATES {
             row.updates.push(UpdateBoard { at: transition.at, state, scope, text: None });
         }
+        let known = before.is_some().then_some((row.incident.detected_at, row.incident.confirmed_at));
         row.incident = transition.incident.clone();
+        // Read anew after a restart, with all that came late, it would have been seen earlier than it was.
+        if let Some((detected_at, confirmed_at)) = known {
+            row.incident.detected_at = detected_at;
+            row.incident.confirmed_at = confirmed_at.or(row.incident.confirmed_at);
+        }
         self.incidents.insert(id.clone(), row);
         self.unsaved.insert(id);
         self.news.push(transition);

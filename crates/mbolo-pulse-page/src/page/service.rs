@@ -302,7 +302,9 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
                 }
             }
             @if !service.targets.is_empty() {
-                (targets::table(texts, &service.targets, &texts.with("targets-caption", &numbers), context.is_stale()))
+                @let is_any_measured = service.targets.iter().any(|target| target.networks > 0);
+                @let caption = if is_any_measured { "targets-caption" } else { "targets-unmeasured" };
+                (targets::table(texts, &service.targets, &texts.with(caption, &numbers), context.is_stale()))
             }
             @if probes.is_empty() {
                 p class="hint" { (texts.get("probes-none")) }

@@ -251,3 +251,32 @@ fn bins_that_nobody_watched_are_unknown_and_not_zero() {
     assert!(series.iter().all(|bin| bin.reports.is_some()));
     assert_eq!(series.iter().filter_map(|bin| bin.reports).sum::<f64>(), 2.0);
 }
+
+#[test]
+fn nothing_is_green_where_a_target_that_the_service_needs_is_down() {
+    let dead = |down_in: Scope| TargetBoard {
+        target: "tcp://app.whatsapp.example:443".to_owned(),
+        required: true,
+        health: Health::Down,
+        down_in: vec![down_in],
+        networks: 5,
+        networks_down: 4,
+        failed_phase: None,
+        down_since: Some(NOW - 120),
+    };
+    let of = |targets: Vec<TargetBoard>, incidents| {
+        let targets = Box::leak(Box::new(BTreeMap::from([(whatsapp(), targets)])));
+        let beacon = Count { signal: Signal::Beacon, attempts: 20, ..reports(3, 20) };
+        let board = changed(&[beacon], incidents, None, &BTreeSet::new(), |from| from.targets = targets);
+        let service = board.service("whatsapp").unwrap();
+        (service.health, service.countries[0].health)
+    };
+    let everywhere = || vec![dead(Scope::World)];
+    assert_eq!(of(everywhere(), vec![]), (Health::Unknown, Health::Unknown), "not found yet");
+    let gabon = Scope::Country { cc: gabon() };
+    let found = vec![incident(gabon.clone(), Signal::Probe, 9.0)];
+    assert_eq!(of(everywhere(), found), (Health::Degraded, Health::Down), "found in one place so far");
+    assert_eq!(of(vec![dead(gabon)], vec![]), (Health::Up, Health::Unknown));
+    let shown_only = TargetBoard { required: false, ..dead(Scope::World) };
+    assert_eq!(of(vec![shown_only], vec![]), (Health::Up, Health::Up));
+}

@@ -1,5 +1,5 @@
 use mbolo_pulse::board::ProbeRow;
-use mbolo_pulse::{Asn, Country, Signal};
+use mbolo_pulse::{Asn, Country, Incident, Signal};
 
 use super::*;
 use crate::clock::Clock;
@@ -78,6 +78,19 @@ fn after_a_restart_in_the_middle_of_an_incident_nothing_is_news_and_the_incident
     live.turn();
     assert_eq!(again.published().board.open().count(), open(&known).len());
     assert_eq!(live.watches.len(), 1, "a restart is no gap");
+    // Read anew the detector may find that it could have been seen earlier. It was not.
+    let was = confirmed[0].incident.clone();
+    let minute_before = |minute: Minute| Minute(minute.0 - 1);
+    let incident = Incident {
+        detected_at: minute_before(was.detected_at),
+        confirmed_at: was.confirmed_at.map(minute_before),
+        state: IncidentState::Recovering,
+        ..was.clone()
+    };
+    live.take(Transition { at: live.closed, incident });
+    let row = &live.incidents[&was.id.0].incident;
+    assert_eq!(row.state, IncidentState::Recovering);
+    assert_eq!((row.detected_at, row.confirmed_at), (was.detected_at, was.confirmed_at));
 }
 
 #[test]
