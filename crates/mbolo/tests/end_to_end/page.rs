@@ -190,8 +190,12 @@ impl Page {
         let Some(path) = std::env::var_os("MBOLO_AXE") else { return };
         let axe = std::fs::read_to_string(path).unwrap();
         self.client.execute(&axe, Vec::new()).await.unwrap();
+        // What is still fading in has other colours for a moment.
         const RUN: &str = "const done = arguments[0];
-            axe.run(document, { resultTypes: ['violations'] }).then(found => done(found.violations.map(
+            const ends = document.getAnimations()
+                .filter(moving => Number.isFinite(moving.effect.getComputedTiming().endTime))
+                .map(moving => moving.finished.catch(() => {}));
+            Promise.all(ends).then(() => axe.run(document, { resultTypes: ['violations'] })).then(found => done(found.violations.map(
                 rule => [rule.id, rule.help, ...rule.nodes.map(node => node.html + ' ' + node.failureSummary)])));";
         let found = self.client.execute_async(RUN, Vec::new()).await.unwrap();
         assert_eq!(found, json!([]), "{}'s page at {:?}", self.name, self.client.current_url().await);
