@@ -3,7 +3,7 @@
 //! Every signature is Ed25519 over a domain string followed by fields of fixed length (a variable one only at
 //! the end), so no signature can be taken for another.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use crate::ids::{AccountId, CellId, DeviceKey, Origin, RoomId, hash};
 use crate::wire;
@@ -176,7 +176,8 @@ pub fn verify(public_key: &[u8], bytes: &[u8], signature: &[u8]) -> Result<(), S
     let key: [u8; 32] = public_key.try_into().map_err(|_| SignatureError::Malformed)?;
     let key = VerifyingKey::from_bytes(&key).map_err(|_| SignatureError::Malformed)?;
     let signature = Signature::from_slice(signature).map_err(|_| SignatureError::Malformed)?;
-    key.verify(bytes, &signature).map_err(|_| SignatureError::Mismatch)
+    // Strict: for a key of small order anybody can make signatures that hold.
+    key.verify_strict(bytes, &signature).map_err(|_| SignatureError::Mismatch)
 }
 
 /// Whether `pow` is a proof of work of `bits` leading zero bits for this connection and account.
@@ -215,6 +216,14 @@ mod tests {
 
     fn public(key: &SigningKey) -> [u8; 32] {
         key.verifying_key().to_bytes()
+    }
+
+    #[test]
+    fn a_key_for_which_anybody_can_sign_is_refused() {
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let signature = [neutral, [0; 32]].concat();
+        assert!(matches!(verify(&neutral, b"anything", &signature), Err(SignatureError::Mismatch)));
     }
 
     #[test]
