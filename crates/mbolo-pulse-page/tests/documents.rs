@@ -251,6 +251,19 @@ fn one_service_that_works_does_not_make_the_others_operational() {
 }
 
 #[test]
+fn a_service_that_fails_somewhere_is_not_operational() {
+    let mut board = sample::quiet_board(NOW);
+    let mut one = sample::sample_board(NOW).incidents[0].clone();
+    assert_eq!(one.incident.services, [board.services[1].id.clone()]);
+    one.incident.scope = Scope::Country { cc: Country::new("GA").unwrap() };
+    board.incidents.push(one);
+    let status = |board: &Board| statuspage::components(&view(board))["components"][1]["status"].clone();
+    assert_eq!(status(&board), "partial_outage");
+    board.incidents.last_mut().unwrap().false_alarm = true;
+    assert_eq!(status(&board), "operational");
+}
+
+#[test]
 fn reports_about_a_service_that_nobody_measures_are_still_told() {
     let mut board = sample::quiet_board(NOW);
     board.services[4].health = Health::Reported;

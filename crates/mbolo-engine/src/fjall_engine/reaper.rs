@@ -74,7 +74,7 @@ mod tests {
         write(&mut engine);
         let active = engine.reaper.held.len();
         assert_eq!(active, engine.regions.len(), "one of each keyspace");
-        for _ in 0..3 {
+        for _ in 0..20 {
             engine.flush_to_tables().unwrap();
             write(&mut engine);
         }

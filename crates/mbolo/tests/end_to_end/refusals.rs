@@ -182,6 +182,18 @@ fn who_may_not_is_told_where_to_see_who_may() {
 }
 
 #[test]
+fn a_replay_over_what_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("counts.ndjson");
+    std::fs::write(&file, "{}\n").unwrap();
+    let mut command = crate::support::mbolo();
+    command.args(["pulse", "replay", "--counts"]).arg(&file).arg("--out").arg(&file);
+    let refused = crate::people::run(command, "").refused(2);
+    assert!(refused.contains("another file"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}\n");
+}
+
+#[test]
 fn benchmarks_of_nothing() {
     let nothing = [
         &["chat", "--sessions", "0"][..],
