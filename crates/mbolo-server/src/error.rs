@@ -50,8 +50,8 @@ pub enum ServeError {
         "{0} is missing, but there is a store: put the key back from a backup (another one does not fit it)"
     )]
     KeyMissing(PathBuf),
-    /// The store cannot be opened.
-    #[error("the store in {path} cannot be opened: {message}; restore it from a backup, nothing was changed")]
+    /// The store cannot be opened. The engine says what to do, if it is damaged.
+    #[error("the store in {path} cannot be opened: {message}")]
     Store {
         /// The store's directory.
         path: PathBuf,
