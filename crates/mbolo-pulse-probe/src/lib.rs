@@ -33,7 +33,7 @@ pub use error::ProbeError;
 pub use failure::{Class, Failure};
 pub use outcome::{Connect, Outcome, Phase, Step};
 pub use prober::{Prober, Timeouts};
-pub use target::{Check, StatusRule, Target, targets_of};
+pub use target::{Check, StatusRule, Target, canonical, targets_of};
 pub use tls::Roots;
 
 /// Targets measured at the same time unless the configuration says otherwise.

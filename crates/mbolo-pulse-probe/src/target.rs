@@ -164,12 +164,45 @@ impl Target {
         })
     }
 
+    /// One name for all ways to write the same address: without the usual port, a lone slash and capital letters in the
+    /// host.
+    pub fn canonical(&self) -> String {
+        let scheme = self.text.split("://").next().unwrap_or_default().to_ascii_lowercase();
+        let host = self.host.to_ascii_lowercase();
+        let authority = match self.check {
+            Check::Dns => host,
+            Check::Tcp if host.contains(':') => format!("[{host}]:{}", self.port),
+            Check::Tcp => format!("{host}:{}", self.port),
+            _ => self.authority().to_ascii_lowercase(),
+        };
+        let path = match self.check {
+            Check::Http { .. } | Check::WebSocket { .. } if self.path != "/" => self.path.as_str(),
+            _ => "",
+        };
+        format!("{scheme}://{authority}{path}")
+    }
+
     /// What stands in the `Host` header: with the port unless it is the usual one.
     pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let usual = if self.check.tls() { 443 } else { 80 };
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+/// How a target of a result or of an observatory's configuration is named: [`Target::canonical`], or
+/// [`whatsapp::ENDPOINTS`] for all of those together.
+///
+/// # Errors
+/// When it is neither.
+pub fn canonical(text: &str) -> Result<String, ProbeError> {
+    if text == whatsapp::ENDPOINTS {
+        return Ok(text.to_owned());
+    }
+    let service = ServiceId::new("unnamed");
+    let target = service.map(|service| Target::new(service, text)).transpose()?.filter(|_| text.is_ascii());
+    let wrong = || ProbeError::Target { target: text.to_owned(), why: "it is not written in ASCII".into() };
+    target.map(|target| target.canonical()).ok_or_else(wrong)
 }
 
 /// The targets that words on a command line mean: names of recipes (`whatsapp`) and addresses.

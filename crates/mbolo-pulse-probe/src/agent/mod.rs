@@ -18,6 +18,7 @@ use http_body_util::Full;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request};
 use mbolo_pulse::model::{Minute, ServiceId};
+use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 
 pub use batch::{AGENT_HEADER, Batch, SIGNATURE_HEADER, TargetResult, is_signed};
@@ -63,12 +64,15 @@ pub struct Agent {
     prober: Prober,
     queue: Queue,
     tests: BTreeMap<(ServiceId, String), Test>,
+    /// What the collector said last that it does not count.
+    not_understood: Vec<String>,
 }
 
 /// What became of a batch that was sent.
 #[derive(Debug)]
 enum Sent {
-    Taken,
+    /// Counted, but for these results.
+    Taken { not_understood: Vec<String> },
     /// It will never be taken; why.
     Refused(String),
 }
@@ -92,6 +96,7 @@ impl Agent {
             prober,
             queue: Queue::open(config.queue_dir.clone(), config.queue_batches)?,
             tests: BTreeMap::new(),
+            not_understood: Vec::new(),
             config,
         })
     }
@@ -166,7 +171,14 @@ impl Agent {
                 continue;
             }
             match self.post(&oldest.body).await {
-                Ok(Sent::Taken) => self.queue.pop(),
+                Ok(Sent::Taken { not_understood }) => {
+                    self.queue.pop();
+                    if not_understood != self.not_understood && !not_understood.is_empty() {
+                        let results = not_understood.join("; ");
+                        tracing::warn!(results, "the collector does not count all results");
+                    }
+                    self.not_understood = not_understood;
+                }
                 Ok(Sent::Refused(why)) => {
                     tracing::warn!(why, "the collector refuses a batch; it is dropped");
                     self.queue.pop();
@@ -249,10 +261,28 @@ impl Agent {
         let said = || String::from_utf8_lossy(&answer.body).chars().take(200).collect::<String>();
         match answer.status {
             // 409: it has this batch already.
-            200..=299 | 409 => Ok(Sent::Taken),
+            200..=299 | 409 => Ok(Sent::Taken { not_understood: not_understood(&answer.body) }),
             400 | 413 | 422 => Ok(Sent::Refused(format!("{}: {}", answer.status, said()))),
             // Also when it does not know this agent yet: its operator may add the key later.
             status => Err(Failure::new(Class::HttpStatus, format_args!("status {status}: {}", said()))),
         }
     }
+}
+
+/// Results that the collector names in its answer, and why it does not count them. A collector that answers otherwise has
+/// named none.
+fn not_understood(answer: &[u8]) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        not_understood: Vec<NotUnderstood>,
+    }
+    #[derive(Deserialize)]
+    struct NotUnderstood {
+        service: String,
+        target: String,
+        why: String,
+    }
+    let answer = serde_json::from_slice::<Answer>(answer).map(|answer| answer.not_understood);
+    let line = |one: NotUnderstood| format!("{} {}: {}", one.service, one.target, one.why);
+    answer.unwrap_or_default().into_iter().map(line).collect()
 }

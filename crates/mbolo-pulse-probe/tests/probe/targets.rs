@@ -89,12 +89,39 @@ fn expectations_are_read_from_toml_and_must_fit_the_target() {
     }
 }
 
+#[test]
+fn one_address_has_one_name_however_it_is_written() {
+    for (written, name) in [
+        ("https://Web.Example:443/", "https://web.example"),
+        ("HTTPS://web.example", "https://web.example"),
+        ("https://web.example/A?b=C", "https://web.example/A?b=C"),
+        ("https://web.example:444", "https://web.example:444"),
+        ("tcp://e.example:80", "tcp://e.example:80"),
+        ("tcp://[2001:DB8::1]:443", "tcp://[2001:db8::1]:443"),
+        ("tls://e.example:443", "tls://e.example"),
+        ("dns://Example.ORG", "dns://example.org"),
+        ("mbolo://127.0.0.1:7878", "mbolo://127.0.0.1:7878"),
+        ("mbolo://cell.example/", "mbolo://cell.example"),
+        (mbolo_pulse_probe::whatsapp::ENDPOINTS, mbolo_pulse_probe::whatsapp::ENDPOINTS),
+    ] {
+        assert_eq!(mbolo_pulse_probe::canonical(written).unwrap(), name, "{written}");
+    }
+    for wrong in ["", "web.example", "https://web.example/\u{202e}", "https://web.example/é", "tcp://a\n:1"]
+    {
+        assert!(mbolo_pulse_probe::canonical(wrong).is_err(), "{wrong:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_words_are_a_target_or_refused(scheme in "(https|tcp|ws|mbolo|[a-z:]{0,5})", rest in "\\PC{0,60}") {
         if let Ok(target) = Target::new(ServiceId::new("a").unwrap(), &format!("{scheme}://{rest}")) {
             prop_assert!(!target.host.is_empty());
             prop_assert!(target.path.starts_with('/'), "{}", target.path);
+            let name = target.canonical();
+            let again = Target::new(ServiceId::new("a").unwrap(), &name).unwrap();
+            prop_assert_eq!(&again.canonical(), &name);
+            prop_assert_eq!((again.check, again.port, again.path), (target.check, target.port, target.path));
         }
     }
 }

@@ -218,6 +218,8 @@ impl Config {
         let text = |key| variable(key).map(|(_, value)| value);
         config.public_url = overrides.public_url.or(text("PUBLIC_URL")).or(config.public_url);
         config.operator_token = overrides.operator_token.or(text("OPERATOR_TOKEN")).or(config.operator_token);
+        let probes = config.services.iter_mut().try_for_each(ServiceConfig::check_probes);
+        probes.map_err(ConfigError::Inconsistent)?;
         config.check()?;
         Ok(config)
     }
@@ -313,6 +315,14 @@ mod tests {
         assert!(message("[[cells]]\nname=\"c\"\nkey=\"00\"").contains("hexadecimal"));
         let twice = "[[services]]\nid=\"a\"\nname=\"A\"\n[[services]]\nid=\"b\"\nname=\"B\"\naliases=[\"a\"]";
         assert!(message(twice).contains("`a` is there twice"));
+        let probes =
+            |probes: &str| message(&format!("[[services]]\nid=\"a\"\nname=\"A\"\nprobes=[{probes}]"));
+        for wrong in ["", "example.org", "gopher://example.org", "recipe:nope", "tcp://example.org"] {
+            let said = probes(&format!("{{ target = \"{wrong}\" }}"));
+            assert!(said.contains("a probe of `a`") && said.contains(wrong), "{said}");
+        }
+        let twice = "{ target = \"https://A.example:443/\" }, { target = \"https://a.example\" }";
+        assert!(probes(twice).contains("https://a.example twice"));
         assert!(message("trusted_proxies = [\"10.0.0.0/99\"]").contains("10.0.0.0/99"));
     }
 

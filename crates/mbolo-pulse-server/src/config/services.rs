@@ -1,5 +1,7 @@
 //! What is watched: each service with its problems and what agents measure of it.
 
+use std::collections::BTreeSet;
+
 use mbolo_pulse::board::Ownership;
 use mbolo_pulse::{Problem, ServiceId};
 use mbolo_pulse_probe::whatsapp;
@@ -39,11 +41,16 @@ pub struct ServiceConfig {
 pub struct ProbeTarget {
     /// An address (`https://…`, `tcp://host:port`, `tls://…`, `dns://…`, `wss://…`, `mbolo://…`) or a recipe
     /// (`recipe:ooni-whatsapp`).
+    ///
+    /// Once [`ServiceConfig::check_probes`] has passed it is as [`mbolo_pulse_probe::canonical`] writes it.
     pub target: String,
     /// The service fails when this does. Of a recipe, that is what the apps connect to.
     #[serde(default)]
     pub required: bool,
 }
+
+/// Targets of one service.
+const MOST_PROBES: usize = 100;
 
 /// The recipe that agents call `whatsapp`.
 const WHATSAPP_RECIPE: &str = "recipe:ooni-whatsapp";
@@ -72,6 +79,31 @@ impl ServiceConfig {
     /// Whether the service needs a target.
     pub fn requires(&self, target: &str) -> bool {
         self.required().any(|required| required == target)
+    }
+
+    /// Brings each target into its one form.
+    ///
+    /// # Errors
+    /// Says which cannot be measured, or is there twice, and why.
+    pub fn check_probes(&mut self) -> Result<(), String> {
+        if self.probes.len() > MOST_PROBES {
+            return Err(format!("services: `{}` has more than {MOST_PROBES} probes", self.id));
+        }
+        let mut seen = BTreeSet::new();
+        for probe in &mut self.probes {
+            if probe.target != WHATSAPP_RECIPE {
+                probe.target = mbolo_pulse_probe::canonical(&probe.target).map_err(|error| {
+                    format!(
+                        "services: a probe of `{}`: {error}; the one recipe is {WHATSAPP_RECIPE}",
+                        self.id
+                    )
+                })?;
+            }
+            if !seen.insert(probe.in_results()) {
+                return Err(format!("services: `{}` has the probe {} twice", self.id, probe.target));
+            }
+        }
+        Ok(())
     }
 
     /// The host of its address and of what is measured, for beacons that name one.
@@ -131,7 +163,7 @@ pub fn default_services() -> Vec<ServiceConfig> {
             "Signal",
             Some("https://signal.org"),
             &MESSENGER,
-            &["https://signal.org", "tls://chat.signal.org:443"],
+            &["https://signal.org", "tls://chat.signal.org"],
         ),
         service("youtube", "YouTube", Some("https://www.youtube.com"), &VIDEO, &["https://www.youtube.com"]),
     ]

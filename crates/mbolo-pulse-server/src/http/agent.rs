@@ -15,9 +15,13 @@ use serde_json::{Value, json};
 use super::arrival::{PROBES, counted_in};
 use super::signed::{check_batch_name, check_minute, signer};
 use super::{App, Refused};
+use crate::config::Config;
 use crate::edge::Place;
 use crate::store::Batch;
 use crate::targets::round;
+
+/// Results that were not understood and are named in the answer.
+const MOST_TOLD: usize = 20;
 
 /// The longest name of a target, bytes.
 const TARGET_NAME: usize = 256;
@@ -87,10 +91,18 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
     }
     let minute = counted_in(Minute(batch.minute), shared.clock.minute(), PROBES);
     let mut rows: BTreeMap<ServiceId, Vec<ProbeRow>> = BTreeMap::new();
+    let mut not_understood = Vec::new();
     for result in batch.results {
-        let Some(service) = shared.config.service(result.service.as_str()) else { continue };
-        rows.entry(service.id.clone()).or_default().push(ProbeRow {
-            target: result.target,
+        let (service, target) = match understand(&shared.config, &result) {
+            Ok(understood) => understood,
+            Err(why) => {
+                let TargetResult { service, target, .. } = result;
+                not_understood.push(json!({ "service": service, "target": target, "why": why }));
+                continue;
+            }
+        };
+        rows.entry(service).or_default().push(ProbeRow {
+            target,
             vantage: format!("{} AS{}", agent.cc, agent.asn.0),
             at: Minute(batch.minute).unix(),
             ok: result.ok,
@@ -130,7 +142,15 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
     } else {
         shared.metrics.batches_repeated.add(1);
     }
-    Ok(Json(json!({ "counted": is_new, "results": understood })))
+    not_understood.truncate(MOST_TOLD);
+    Ok(Json(json!({ "counted": is_new, "results": understood, "not_understood": not_understood })))
+}
+
+/// The service and the target that a result is about, by the names that are used here.
+fn understand(config: &Config, result: &TargetResult) -> Result<(ServiceId, String), String> {
+    let service = config.service(result.service.as_str()).ok_or("this service is not watched here")?;
+    let target = mbolo_pulse_probe::canonical(&result.target).map_err(|error| error.to_string())?;
+    Ok((service.id.clone(), target))
 }
 
 #[cfg(test)]
@@ -143,11 +163,19 @@ mod tests {
     use super::super::tests::observed;
     use super::*;
     use crate::clock::Clock;
-    use crate::config::{AgentConfig, Config, PublicKey};
+    use crate::config::{AgentConfig, PublicKey};
     use crate::shared::for_tests;
 
     /// Takes a batch of the agent whose key this is; says how much of it was understood.
     async fn send(shared: &std::sync::Arc<crate::shared::Shared>, key: &SigningKey, body: &Value) -> Value {
+        said_of(shared, key, body).await["results"].clone()
+    }
+
+    async fn said_of(
+        shared: &std::sync::Arc<crate::shared::Shared>,
+        key: &SigningKey,
+        body: &Value,
+    ) -> Value {
         let body = body.to_string();
         let hex = |bytes: &[u8]| HeaderValue::from_str(&HEXLOWER.encode(bytes)).unwrap();
         let mut headers = HeaderMap::new();
@@ -155,7 +183,7 @@ mod tests {
         headers.insert("x-mbolo-signature", hex(&key.sign(body.as_bytes()).to_bytes()));
         let Json(said) = results(State(shared.clone()), headers, Bytes::from(body)).await.unwrap();
         assert_eq!(said["counted"], true);
-        said["results"].clone()
+        said
     }
 
     fn agent(key: &SigningKey, cc: &str, asn: u32) -> AgentConfig {
@@ -186,7 +214,7 @@ mod tests {
             for key in &keys {
                 let body = json!({ "batch": format!("{minute}"), "minute": minute, "results": [
                     { "service": "bank", "target": "tcp://app.bank:443", "ok": false, "failed_phase": "tcp" },
-                    { "service": "bank", "target": "https://bank", "ok": round != 2 },
+                    { "service": "bank", "target": "https://BANK:443/", "ok": round != 2 },
                 ] });
                 assert_eq!(send(&shared, key, &body).await, 2);
             }
@@ -202,6 +230,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_no_target_or_no_service_is_told_and_the_rest_counts() {
+        let data = tempfile::tempdir().unwrap();
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let agents = vec![agent(&key, "GA", 16_058)];
+        let config = Config { data: data.path().to_owned(), agents, ..Config::default() };
+        let shared = for_tests(config, &Clock::manual(1_700_000_000_000));
+        let one = |service: &str, target: &str| json!({ "service": service, "target": target, "ok": false });
+        let body = json!({ "batch": "b", "minute": shared.clock.minute(), "results": [
+            one("signal", "tls://chat.signal.org:443"), one("signal", ""), one("signal", "\u{202e}gro.langis"),
+            one("nosuch", "https://signal.org"), one("signal", "https://signal.org/\u{7}"),
+        ] });
+        let said = said_of(&shared, &key, &body).await;
+        assert_eq!(said["results"], 1);
+        let targets: Vec<_> = said["not_understood"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["target"].as_str().unwrap())
+            .collect();
+        assert_eq!(targets, ["", "\u{202e}gro.langis", "https://signal.org", "https://signal.org/\u{7}"]);
+        let rows = shared.probe_rows();
+        let shown: Vec<_> = rows.values().flatten().map(|row| row.target.as_str()).collect();
+        assert_eq!(shown, ["tls://chat.signal.org"], "by the name that the configuration gives it");
+    }
+
+    #[tokio::test]
     async fn results_count_when_they_arrive_and_are_shown_with_the_agents_own_time() {
         let data = tempfile::tempdir().unwrap();
         let key = SigningKey::from_bytes(&[7; 32]);
@@ -211,7 +265,7 @@ mod tests {
         let now = shared.clock.minute();
         for ago in [1, 15, 16] {
             let body = json!({ "batch": format!("b{ago}"), "minute": now.0 - ago, "results": [
-                { "service": "signal", "target": format!("t{ago}"), "ok": true },
+                { "service": "signal", "target": format!("https://t{ago}"), "ok": true },
             ] });
             assert_eq!(send(&shared, &key, &body).await, 1);
         }
