@@ -1,8 +1,9 @@
 //! What agents say of each target: one dead target of many is seen, and who says so is counted by network.
 //!
 //! Each agent decides for itself, by a sequential test of its own measurements. Agents in two different networks of a
-//! country make a target down there, in three networks down in the world; the others must not outvote them. All of it is in
-//! memory: after a restart a target that is down is known again with the third round.
+//! country make a target down there, in three networks down in the world; the others must not outvote them, and for the
+//! world neither must those outside the country where most say so. All of it is in memory: after a restart a target that
+//! is down is known again with the third round.
 //!
 //! That is shown, and no incident by itself: incidents come from counts, and what a round counts is decided in
 //! [`round`].
@@ -98,16 +99,14 @@ impl Targets {
 fn target_board(target: &str, required: bool, seen: &[&Seen]) -> TargetBoard {
     let world = Votes::of(seen.iter().copied());
     let countries: BTreeSet<Country> = seen.iter().map(|one| one.place.cc).collect();
-    let down_there = |cc: &Country| {
-        let there = seen.iter().copied().filter(|one| one.place.cc == *cc);
-        Votes::of(there).agree(IN_A_COUNTRY)
-    };
-    let is_down_everywhere = world.agree(IN_THE_WORLD);
-    let down_in: Vec<Scope> = if is_down_everywhere {
-        vec![Scope::World]
-    } else {
-        countries.into_iter().filter(down_there).map(|cc| Scope::Country { cc }).collect()
-    };
+    let down_there = |cc: &Country| Votes::of(of_country(seen, *cc)).agree(IN_A_COUNTRY);
+    let hit_most = countries.iter().max_by_key(|cc| Votes::of(of_country(seen, **cc)).down);
+    let elsewhere = Votes::of(seen.iter().copied().filter(|one| Some(&one.place.cc) != hit_most));
+    let down_countries: Vec<Scope> =
+        countries.iter().copied().filter(down_there).map(|cc| Scope::Country { cc }).collect();
+    let is_down_everywhere =
+        world.agree(IN_THE_WORLD) && (elsewhere.down > elsewhere.well || down_countries.is_empty());
+    let down_in = if is_down_everywhere { vec![Scope::World] } else { down_countries };
     let health = if is_down_everywhere {
         Health::Down
     } else if !down_in.is_empty() || world.agree(IN_A_COUNTRY) {
@@ -129,6 +128,10 @@ fn target_board(target: &str, required: bool, seen: &[&Seen]) -> TargetBoard {
         failed_phase: most_common(saying_down().filter_map(|one| one.row.failed_phase.as_deref())),
         down_since: since.filter(|_| health >= Health::Degraded),
     }
+}
+
+fn of_country<'a>(seen: &[&'a Seen], cc: Country) -> impl Iterator<Item = &'a Seen> {
+    seen.iter().copied().filter(move |one| one.place.cc == cc)
 }
 
 fn most_common<'a>(words: impl Iterator<Item = &'a str>) -> Option<String> {
@@ -252,7 +255,9 @@ mod tests {
             (dead.health, dead.down_in)
         };
         assert_eq!(said(&[1]), (Health::Up, vec![]), "one agent may have trouble of its own");
-        assert_eq!(said(&[1, 2]), (Health::Degraded, vec![gabon]));
+        assert_eq!(said(&[1, 2]), (Health::Degraded, vec![gabon.clone()]));
+        assert_eq!(said(&[1, 2, 3]), (Health::Degraded, vec![gabon]), "elsewhere most find that it works");
+        assert_eq!(said(&[3, 4, 5]), (Health::Down, vec![Scope::World]));
         assert_eq!(said(&[1, 3]), (Health::Up, vec![]), "three find that it works");
         assert_eq!(said(&[1, 3, 4]), (Health::Down, vec![Scope::World]));
     }

@@ -172,7 +172,7 @@ impl Closing<'_> {
             node.agent = Some(Box::<Agent>::default());
         }
         if let Some(agent) = &mut node.agent {
-            agent.step(minute, tally.probe_attempts as f64, tally.probe_failures as f64);
+            agent.step(minute, tally.probe_attempts as f64, tally.probe_failures as f64, node.frozen);
             sum.agents.count(agent, minute);
         }
         node.look();

@@ -67,6 +67,7 @@ impl Now<'_> {
         let from = Minute(fault.since.0.max(self.minute.0.saturating_sub(WINDOW - 1)));
         let hypothesis = Effect {
             failing: (0.3 * fault.effect.worst()).max(0.05),
+            voted: 0.0,
             silence: (0.5 * fault.effect.worst()).max(0.3),
         };
         // Few attempts without a failure do not speak against silence.

@@ -381,8 +381,7 @@ impl Open {
             || wider && fault.sure
             || narrower && settling && fault.sure && !fault.uncertain
         {
-            self.effect.failing = self.effect.failing.max(fault.effect.failing);
-            self.effect.silence = self.effect.silence.max(fault.effect.silence);
+            self.effect = self.effect.max(&fault.effect);
             if settling || weak || wider {
                 incident.scope = fault.scope.clone();
                 incident.scope_uncertain = fault.uncertain;

@@ -19,6 +19,9 @@ pub(crate) struct Measured {
     flows: [FlowMeasured; FLOWS.len()],
     down: f64,
     well: f64,
+    /// Agents all over the world: what most of them find dead is dead whatever people's attempts reach. A few agents in
+    /// one country may have trouble of their own.
+    worldwide: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,22 +32,38 @@ struct FlowMeasured {
     r: f64,
 }
 
-/// How bad it is, as shares: of attempts that fail beyond the usual, of what should be there and is not.
+/// How bad it is, as shares: of attempts that fail beyond the usual, of agents' networks that find it dead, of what
+/// should be there and is not. People's attempts may reach a part that works while agents find dead what is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Effect {
     pub failing: f64,
+    pub voted: f64,
     pub silence: f64,
 }
 
 impl Effect {
-    /// The worse of both.
+    /// The worst of them.
     pub fn worst(&self) -> f64 {
-        self.failing.max(self.silence)
+        self.fails().max(self.silence)
+    }
+
+    /// What fails where it is reached, as attempts or agents tell.
+    pub fn fails(&self) -> f64 {
+        self.failing.max(self.voted)
     }
 
     /// A part of it.
     pub fn scaled(&self, by: f64) -> Self {
-        Self { failing: by * self.failing, silence: by * self.silence }
+        Self { failing: by * self.failing, voted: by * self.voted, silence: by * self.silence }
+    }
+
+    /// The worse of both in each.
+    pub fn max(&self, other: &Self) -> Self {
+        Self {
+            failing: self.failing.max(other.failing),
+            voted: self.voted.max(other.voted),
+            silence: self.silence.max(other.silence),
+        }
     }
 }
 
@@ -87,9 +106,9 @@ impl Measured {
         measured
     }
 
-    /// With the votes of the agents below.
-    pub fn with_votes(mut self, down: f64, well: f64) -> Self {
-        (self.down, self.well) = (down, well);
+    /// With the votes of the agents below; `worldwide` if the place is the world.
+    pub fn with_votes(mut self, down: f64, well: f64, worldwide: bool) -> Self {
+        (self.down, self.well, self.worldwide) = (down, well, worldwide);
         self
     }
 
@@ -135,8 +154,9 @@ impl Measured {
         let strongest = self.flows.iter().max_by(|a, b| a.strength().total_cmp(&b.strength()));
         let silence = strongest.map_or(0.0, |flow| flow.silence());
         let votes = self.down + self.well;
-        let failing = if votes > 0.0 && self.attempts <= 0.0 { self.down / votes } else { failing };
-        Effect { failing, silence }
+        let is_voted = votes > 0.0 && (self.worldwide || self.attempts <= 0.0);
+        let voted = if is_voted { self.down / votes } else { 0.0 };
+        Effect { failing, voted, silence }
     }
 
     /// How strongly it says that something is wrong here at all, in nats.
@@ -186,10 +206,10 @@ impl Measured {
             if self.attempts > 0.0 {
                 evidence += log_ratio(self.failures, self.usual, instead, self.failing_r).clamp(-CAP, CAP);
             }
-            // An agent that finds most of its measurements well says nothing of a fault that few meet.
-            if effect.failing >= 0.4 {
-                evidence += (VOTE * (self.down - self.well)).clamp(-CAP, CAP);
-            }
+        }
+        // An agent that finds most of its measurements well says nothing of a fault that few meet.
+        if effect.fails() >= 0.4 {
+            evidence += (VOTE * (self.down - self.well)).clamp(-CAP, CAP);
         }
         if effect.silence >= 0.2 {
             evidence += self.flows_speak_for(&self.flows, effect.silence);
@@ -212,6 +232,7 @@ impl Measured {
     pub fn lost(&self) -> Effect {
         Effect {
             failing: (self.failures - self.usual).max(0.0),
+            voted: 0.0,
             silence: self.flows.iter().map(|flow| flow.reference - flow.now).fold(0.0, f64::max),
         }
     }

@@ -132,6 +132,10 @@ impl<'a> View<'a> {
             let found = self.inside(*cc, country, &inside, from, since, sure);
             faults.extend(found.into_iter().map(|fault| Fault { elsewhere_well: spread < -SURE, ..fault }));
         }
+        // Agents that agree, no two of them in one country.
+        if faults.is_empty() && spread >= -SURE && self.nodes[self.places.world].probes >= QUORUM {
+            faults.extend(self.fault(Scope::World, world, since, world_sure));
+        }
         faults
     }
 
@@ -201,7 +205,7 @@ impl<'a> View<'a> {
     /// What other services that fell silent in the same `part` say of the rest of the `whole`: a network carries all of
     /// them, and where one has few sockets another may have many.
     fn silence_of_others(&self, whole: &Scope, part: &Scope, effect: Effect, from: Minute) -> f64 {
-        let effect = Effect { failing: 0.0, ..effect };
+        let effect = Effect { silence: effect.silence, ..Effect::default() };
         let others = (self.all.services.iter().enumerate()).filter(|(service, _)| *service != self.service);
         let evidence = others.filter_map(|(_, places)| {
             let measured = |scope| Some(Measured::of(&self.nodes[places.of(scope)?], from, self.now));
@@ -290,12 +294,12 @@ impl<'a> View<'a> {
         let place = self.places.of(&scope)?;
         let effect = measured.effect();
         // Failures that arrive show that the place is connected.
-        let failing = effect.failing >= 0.01
+        let failing = effect.fails() >= 0.01
             && (measured.failing_strength() >= measured.silence_strength()
                 || effect.failing >= 0.1 && measured.attempts_arrive() == Some(true));
         // What raised the world's alarm is explained by a place only if it is bad there.
         let bad = if failing {
-            effect.failing >= LEAST_FAILING && measured.failing_strength() >= LEAST_STRENGTH
+            effect.fails() >= LEAST_FAILING && measured.failing_strength() >= LEAST_STRENGTH
         } else {
             effect.silence >= LEAST_SILENCE && measured.silence_strength() >= LEAST_STRENGTH
         };
@@ -364,7 +368,7 @@ impl<'a> View<'a> {
             }
         }
         if matches!(scope, Scope::World | Scope::Country { .. }) {
-            measured.with_votes(down, well)
+            measured.with_votes(down, well, *scope == Scope::World)
         } else {
             measured
         }
@@ -377,8 +381,10 @@ fn shared(whole: &Measured, worst: &Measured) -> Effect {
     let (failing, silence) = (worst.failing_strength(), worst.silence_strength());
     let (whole, worst) = (whole.effect(), worst.effect());
     let share = |whole: f64, worst: f64| (0.7 * whole).max(0.3 * worst);
+    let fails = failing >= 0.3 * silence;
     Effect {
-        failing: if failing >= 0.3 * silence { share(whole.failing, worst.failing) } else { 0.0 },
+        failing: if fails { share(whole.failing, worst.failing) } else { 0.0 },
+        voted: if fails { share(whole.voted, worst.voted) } else { 0.0 },
         silence: if silence >= 0.3 * failing { share(whole.silence, worst.silence) } else { 0.0 },
     }
 }
