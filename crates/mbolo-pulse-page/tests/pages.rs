@@ -5,7 +5,7 @@
 use mbolo_pulse::board::{Board, Health, Visitor};
 use mbolo_pulse::model::{IncidentId, IncidentKind, IncidentState, Scope, ServiceId};
 use mbolo_pulse_page::{
-    FormToken, Language, Notice, PageContext, Theme, comment, confirm_page, content_security_policy,
+    Draft, FormToken, Language, Notice, PageContext, Theme, comment, confirm_page, content_security_policy,
     end_page, home, how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
 };
 
@@ -56,7 +56,7 @@ fn every_page(context: &PageContext<'_>) -> Vec<(&'static str, String)> {
     vec![
         ("home", home(context)),
         ("service", service(context, &whatsapp()).expect("WhatsApp is on the board")),
-        ("comment", comment(context, &whatsapp()).expect("WhatsApp is on the board")),
+        ("comment", comment(context, &whatsapp(), &Draft::default()).expect("WhatsApp is on the board")),
         ("incident", incident(context, &context.board.incidents[0].incident.id).expect("it is on the board")),
         ("how we know", how_we_know(context)),
         ("subscribe", subscribe(context)),
@@ -323,7 +323,7 @@ fn an_open_page_renews_itself_without_scripts_unless_it_answers_a_form() {
     let live = context(&board, &nowhere);
     assert!(renews(&home(&live)) && renews(&service(&live, &whatsapp()).expect("a page")));
     assert!(!renews(&subscribe(&live)) && !renews(&how_we_know(&live)));
-    assert!(!renews(&comment(&live, &whatsapp()).expect("a page")));
+    assert!(!renews(&comment(&live, &whatsapp(), &Draft::default()).expect("a page")));
     let answering = PageContext { notice: Some(Notice::ReportThanks), ..live.clone() };
     assert!(!renews(&service(&answering, &whatsapp()).expect("a page")));
 }
@@ -339,11 +339,15 @@ fn nothing_is_typed_on_a_page_that_renews_itself() {
     }
     let page = service(&context, &whatsapp()).expect("a page");
     assert!(page.contains("href=\"/service/whatsapp/comment\""));
-    let page = comment(&context, &whatsapp()).expect("a page");
+    let page = comment(&context, &whatsapp(), &Draft::default()).expect("a page");
     assert!(page.contains("method=\"post\" action=\"/v1/comments\"") && page.contains("<textarea"));
     assert!(page.contains("name=\"token\" value=\"token-1\""));
+    let draft = Draft { author: "\"Ada\"".into(), text: "\nNothing </textarea><b>arrives".into() };
+    let page = comment(&context, &whatsapp(), &draft).expect("a page");
+    assert!(page.contains("value=\"&quot;Ada&quot;\"") && !page.contains("<b>"), "{page}");
+    assert!(page.contains(" required>\n\nNothing &lt;/textarea&gt;&lt;b&gt;arrives</textarea>"), "{page}");
     let closed = PageContext { report_form: None, ..context };
-    assert!(!comment(&closed, &whatsapp()).expect("a page").contains("<form"));
+    assert!(!comment(&closed, &whatsapp(), &Draft::default()).expect("a page").contains("<form"));
     assert!(!service(&closed, &whatsapp()).expect("a page").contains("/comment\""));
 }
 

@@ -236,29 +236,50 @@ async fn a_report_that_is_refused_for_itself_does_not_cost_the_work() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_is_read_kindly_and_a_refusal_always_has_the_same_shape() {
-    while_it_runs("", move |client| {
-        client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
-        for path in [
-            "/v1/incidents?country=ga&service=",
-            "/feeds/atom.xml?country=ga&lang=fr&lang=en",
-            "/service/whatsapp?lang=fr&lang=en&notice=",
-            "/api/v2/scheduled-maintenances/active.json",
-            "/api/v2/scheduled-maintenances/upcoming.json",
-        ] {
-            assert_eq!(client.get(path).status, 200, "{path}");
-        }
-        for (path, status) in [
-            ("/v1/incidents?country=gabon", 400),
-            ("/v1/isitjustme", 400),
-            ("/v1/nowhere", 404),
-            ("/api/v3/x", 404),
-        ] {
-            let refused = client.get(path);
-            assert_eq!(refused.status, status, "{path}");
-            assert!(refused.json()["message"].is_string(), "{path}: {}", refused.text);
-        }
-        assert!(client.get("/nowhere").text.starts_with("<!"), "people get a page");
-    })
+    while_it_runs_with(
+        "",
+        |config| config.limits.body_bytes = 1_024,
+        move |client| {
+            client.until("/v1/services", |said| said["board"]["seq"].as_u64() >= Some(1));
+            for path in [
+                "/v1/incidents?country=ga&service=",
+                "/feeds/atom.xml?country=ga&lang=fr&lang=en",
+                "/service/whatsapp?lang=fr&lang=en&notice=",
+                "/api/v2/scheduled-maintenances/active.json",
+                "/api/v2/scheduled-maintenances/upcoming.json",
+            ] {
+                assert_eq!(client.get(path).status, 200, "{path}");
+            }
+            for (path, status) in [
+                ("/v1/incidents?country=gabon", 400),
+                ("/v1/isitjustme", 400),
+                ("/v1/nowhere", 404),
+                ("/api/v3/x", 404),
+            ] {
+                let refused = client.get(path);
+                assert_eq!(refused.status, status, "{path}");
+                assert!(refused.json()["message"].is_string(), "{path}: {}", refused.text);
+            }
+            let operator = "an-operator-in-a-test";
+            let cause = "/v1/operator/incidents/none/cause";
+            let large = json!({ "text": "a".repeat(2_000), "source": "b" });
+            for (refused, status) in [
+                (client.operate("put", cause, operator, &json!({ "text": 1 })), 422),
+                (client.operate("post", "/v1/operator/incidents/none/updates", operator, &json!([])), 422),
+                (client.operate("put", "/v1/operator/comments/x", operator, &json!({})), 400),
+                (client.operate("put", cause, operator, &large), 413),
+                (client.post_json("/v1/services", &json!({})), 405),
+                (client.operate("put", cause, "not-the-operator", &json!({ "text": 1 })), 401),
+                (client.operate("put", "/v1/operator/comments/x", "not-the-operator", &large), 401),
+            ] {
+                assert_eq!(refused.status, status, "{}", refused.text);
+                let said = refused.json();
+                assert!(said["error"].is_string() && said["message"].is_string(), "{said}");
+            }
+            assert_eq!(client.post_json("/v1/services", &json!({})).header("allow"), Some("GET,HEAD"));
+            assert!(client.get("/nowhere").text.starts_with("<!"), "people get a page");
+        },
+    )
     .await;
 }
 
@@ -449,18 +470,36 @@ async fn a_comment_is_written_without_scripts_on_a_page_that_stays() {
     while_it_runs("", move |client| {
         let page = client.get("/service/whatsapp/comment?lang=fr");
         assert!(page.status == 200 && !page.text.contains("http-equiv"), "{}", page.text);
-        let token = page.text.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        let token_of = |page: &str| {
+            page.split("name=\"token\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+        };
+        let token = token_of(&page.text);
         let send = |token: &str, text: &str| {
-            let body = format!("service=whatsapp&lang=fr&token={token}&text={text}");
-            client.post("/v1/comments", &common::FORM, body.as_bytes()).header("location").unwrap().to_owned()
+            let body = format!("service=whatsapp&lang=fr&token={token}&author=Ada&text={text}");
+            client.post("/v1/comments", &common::FORM, body.as_bytes())
         };
         let button = client.get("/service/whatsapp").text;
         let button = button.split("name=\"report\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(2_100));
-        let expired = "/service/whatsapp/comment?notice=form-expired&lang=fr";
-        assert_eq!(send(button, "Rien"), expired, "a report's token is for a report");
-        assert_eq!(send(token, "Rien+n'arrive"), "/service/whatsapp?notice=comment-waits&lang=fr");
-        assert_eq!(send(token, "Rien"), expired);
+        let refused = send(button, "Rien+n'arrive");
+        assert_eq!(refused.status, 403, "a report's token is for a report");
+        assert!(
+            refused.text.contains(">\nRien n'arrive</textarea>") && refused.text.contains("trop ancien"),
+            "{}",
+            refused.text
+        );
+        assert!(refused.text.contains("value=\"Ada\""), "{}", refused.text);
+        assert_ne!(token_of(&refused.text), token, "the form that comes back has a token of its own");
+        // 480 characters and 20 line breaks, of which a form makes two characters each.
+        let lines = |letters: usize| format!("{}{}", "%0D%0A".repeat(20), "a".repeat(letters));
+        for unreadable in ["", "++", &format!("b{}", lines(480))] {
+            let refused = send(&token, unreadable);
+            assert_eq!(refused.status, 422, "{unreadable}");
+            assert!(refused.text.contains("vide ou trop long"));
+        }
+        let taken = send(&token, &format!("b{}", lines(479)));
+        assert_eq!(taken.header("location"), Some("/service/whatsapp?notice=comment-waits&lang=fr"));
+        assert_eq!(send(&token, "Rien").status, 410, "a token is good for one comment");
         assert_eq!(client.get("/service/nobody/comment").status, 404);
     })
     .await;

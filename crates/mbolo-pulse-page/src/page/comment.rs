@@ -8,8 +8,17 @@ use super::{Frame, document, form_fields};
 use crate::address;
 use crate::context::PageContext;
 
-/// The form for a comment on a service; None if the board has none of this name.
-pub fn comment(context: &PageContext<'_>, id: &ServiceId) -> Option<String> {
+/// What somebody has typed already: a form that comes back keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// As they call themselves.
+    pub author: String,
+    /// The comment.
+    pub text: String,
+}
+
+/// The form for a comment on a service, with what is in it; None if the board has no service of this name.
+pub fn comment(context: &PageContext<'_>, id: &ServiceId, draft: &Draft) -> Option<String> {
     let service = context.board.service(id.as_str())?;
     let texts = context.language.texts();
     let title = texts.with("comment-title", &[("service", service.name.clone().into())]);
@@ -21,9 +30,10 @@ pub fn comment(context: &PageContext<'_>, id: &ServiceId) -> Option<String> {
                 (form_fields(context, &token.0))
                 input type="hidden" name="service" value=(service.id);
                 label for="comment-author" { (texts.get("comment-author")) }
-                input id="comment-author" name="author" maxlength="40" autocomplete="nickname";
+                input id="comment-author" name="author" value=(draft.author) maxlength="40" autocomplete="nickname";
                 label for="comment-text" { (texts.get("comment-text")) }
-                textarea id="comment-text" name="text" rows="6" maxlength="500" required {}
+                // A browser drops the first line break of a text area.
+                textarea id="comment-text" name="text" rows="6" maxlength="500" required { "\n" (draft.text) }
                 button class="primary" { (texts.get("comment-send")) }
             }
         } @else {

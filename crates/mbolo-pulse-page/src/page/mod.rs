@@ -20,7 +20,7 @@ use crate::glyph;
 use crate::texts::{Language, Texts, raw};
 use crate::when;
 
-pub use comment::comment;
+pub use comment::{Draft, comment};
 pub use home::home;
 pub use incident::incident;
 pub use more::{how_we_know, not_found, service_unavailable, subscribe};

@@ -1,12 +1,15 @@
 //! How a request is refused: a status, a word for programs, a sentence for people.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::store::StoreError;
 use crate::work::WorkError;
+
+/// The longest reason of the framework's that is passed on, bytes.
+const LONGEST_REASON: usize = 4_096;
 
 /// A refusal, as JSON `{"error": "word", "message": "sentence"}`.
 #[derive(Debug)]
@@ -36,10 +39,42 @@ impl Refused {
         )
     }
 
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The word.
     pub fn word(&self) -> &'static str {
         self.error
     }
+}
+
+/// What the framework refuses by itself (a body that is too large, a method that is not there, a number in a path that is
+/// none) in the same shape as what handlers refuse.
+pub(super) async fn refusal_as_json(response: Response) -> Response {
+    let status = response.status();
+    let media = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_bare = media.is_none_or(|media| media.starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_bare {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, LONGEST_REASON).await.unwrap_or_default();
+    let (word, message) = match (status, String::from_utf8_lossy(&said).into_owned()) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => {
+            ("method_not_allowed", "this path has other methods".to_owned())
+        }
+        (StatusCode::PAYLOAD_TOO_LARGE, _) => ("too_large", "the body is too large".to_owned()),
+        (status, said) if said.is_empty() => ("refused", status.to_string()),
+        (status, said) if status.is_client_error() => ("malformed", said),
+        (_, said) => ("failed", said),
+    };
+    let mut refused = Refused::new(status, word, message).into_response();
+    refused
+        .headers_mut()
+        .extend(parts.headers.get(header::ALLOW).map(|allow| (header::ALLOW, allow.clone())));
+    refused
 }
 
 impl From<StoreError> for Refused {
@@ -75,7 +110,7 @@ impl IntoResponse for Refused {
         let body = Json(json!({ "error": self.error, "message": self.message }));
         let mut response = (self.status, [(header::CACHE_CONTROL, "no-store")], body).into_response();
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(header::RETRY_AFTER, axum::http::HeaderValue::from_static("30"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
         response
     }

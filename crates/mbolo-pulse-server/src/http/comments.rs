@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::Board;
 use mbolo_pulse::{Country, Scope, ServiceId};
-use mbolo_pulse_page::address;
+use mbolo_pulse_page::{Draft, Notice};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::report::{Nonce, back_to, back_to_service, form_notice};
-use super::{App, Peer, Refused, is_form, sender};
+use super::report::{Nonce, back_to_service, form_notice};
+use super::{App, Peer, Refused, is_form, pages, sender};
 use crate::shared::{Shared, lock};
 use crate::store::{CommentRow, save_comment, waiting_count};
 use crate::work::Purpose;
@@ -71,6 +71,27 @@ pub(super) fn public_country(board: &Board, service: &ServiceId, cc: Country) ->
     countries.iter().any(|place| place.scope == here && place.reports_1h.is_some()).then_some(cc)
 }
 
+/// What a moderator will read.
+struct Readable {
+    service: ServiceId,
+    author: Option<String>,
+    text: String,
+}
+
+impl Written {
+    /// Checks it, before anything is spent on it.
+    fn readable(&self, shared: &Shared) -> Result<Readable, Refused> {
+        let service = shared.config.service(self.service.as_str()).ok_or_else(Refused::unknown_service)?;
+        let text = plain(&self.text, TEXT).filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Refused::malformed(format!("text: 1 to {TEXT} characters")))?;
+        let author = plain(self.author.as_deref().unwrap_or_default(), AUTHOR);
+        let author =
+            author.ok_or_else(|| Refused::malformed(format!("author: at most {AUTHOR} characters")))?;
+        let author = Some(author).filter(|author| !author.is_empty());
+        Ok(Readable { service: service.id.clone(), author, text })
+    }
+}
+
 /// Takes a comment for a moderator.
 pub async fn write(
     State(shared): App,
@@ -78,58 +99,64 @@ pub async fn write(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refused> {
-    if !is_form(&headers) {
-        let written: Written =
-            serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
-        let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
-        let nonce = written.nonce.as_ref().ok_or_else(|| Refused::malformed("nonce: a number"))?.number()?;
-        let of = Purpose::Comment(service.id.clone());
-        shared.work.spend(&written.challenge, &of, nonce, shared.clock.now())?;
-        keep(&shared, &peer, &headers, written).await?;
-        let body = Json(json!({ "waits_for_moderation": true }));
-        return Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response());
+    if is_form(&headers) {
+        let written = serde_urlencoded::from_bytes::<Written>(&body)
+            .map_err(|_| Refused::malformed("service, text and token are needed"))?;
+        return from_form(&shared, &peer, &headers, written).await;
     }
-    let Ok(written) = serde_urlencoded::from_bytes::<Written>(&body) else {
-        return Err(Refused::malformed("service, text and token are needed"));
+    let written: Written =
+        serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
+    let readable = written.readable(&shared)?;
+    let nonce = written.nonce.as_ref().ok_or_else(|| Refused::malformed("nonce: a number"))?.number()?;
+    let of = Purpose::Comment(readable.service.clone());
+    shared.work.spend(&written.challenge, &of, nonce, shared.clock.now())?;
+    keep(&shared, &peer, &headers, readable).await?;
+    let body = Json(json!({ "waits_for_moderation": true }));
+    Ok((StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")], body).into_response())
+}
+
+/// Back to the service's page; what cannot be taken comes back in its form, so that nobody types it again.
+async fn from_form(
+    shared: &Shared,
+    peer: &ConnectInfo<Peer>,
+    headers: &HeaderMap,
+    written: Written,
+) -> Result<Response, Refused> {
+    let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
+    let language = written.lang.as_deref();
+    let (status, notice) = match written.readable(shared) {
+        Err(_) => (StatusCode::UNPROCESSABLE_ENTITY, Notice::CommentRefused),
+        Ok(readable) => {
+            let of = Purpose::Comment(readable.service.clone());
+            match shared.work.spend_form(&written.token, &of, shared.clock.now()) {
+                Err(error) => (Refused::from(error).status(), form_notice(error)),
+                Ok(()) => match keep(shared, peer, headers, readable).await {
+                    Ok(()) => {
+                        return Ok(back_to_service(service.id.as_str(), Notice::CommentWaits, language));
+                    }
+                    Err(refused) if refused.word() == "flood" => (refused.status(), Notice::TooMany),
+                    Err(refused) => (refused.status(), Notice::NotStored),
+                },
+            }
+        }
     };
-    let Some(service) = shared.config.service(written.service.as_str()) else {
-        return Err(Refused::unknown_service());
-    };
-    let (id, language) = (service.id.clone(), written.lang.clone());
-    let of = Purpose::Comment(id.clone());
-    let notice = match shared.work.spend_form(&written.token, &of, shared.clock.now()) {
-        Err(error) => form_notice(error),
-        Ok(()) => match keep(&shared, &peer, &headers, written).await {
-            Ok(()) => return Ok(back_to_service(id.as_str(), "comment-waits", language.as_deref())),
-            Err(refused) if refused.word() == "malformed" => "comment-refused",
-            Err(refused) if refused.word() == "flood" => "too-many",
-            Err(_) => "not-stored",
-        },
-    };
-    Ok(back_to(&address::comment(id.as_str()), notice, language.as_deref()))
+    let draft = Draft { author: written.author.unwrap_or_default(), text: written.text };
+    let reader = pages::Reader::of_form(shared, peer, headers, language, notice);
+    Ok(pages::comment_again(shared, &reader, &service.id, &draft, status))
 }
 
 async fn keep(
     shared: &Shared,
     peer: &ConnectInfo<Peer>,
     headers: &HeaderMap,
-    written: Written,
+    Readable { service, author, text }: Readable,
 ) -> Result<(), Refused> {
-    let service = shared.config.service(written.service.as_str()).ok_or_else(Refused::unknown_service)?;
-    let text = plain(&written.text, TEXT).filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| Refused::malformed(format!("text: 1 to {TEXT} characters")))?;
-    let author = match written.author.as_deref().map(|author| plain(author, AUTHOR)) {
-        None => None,
-        Some(Some(author)) => Some(author).filter(|author| !author.is_empty()),
-        Some(None) => return Err(Refused::malformed(format!("author: at most {AUTHOR} characters"))),
-    };
     let (sender, now) = (sender(shared, peer, headers), shared.clock.now());
     if !lock(&shared.admission).comment(&sender, now) {
         let message = "too many comments from your neighbourhood of the network; try again in an hour";
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
     }
-    let comment =
-        CommentRow { id: 0, at: now, service: service.id.clone(), author, cc: sender.place.cc, text };
+    let comment = CommentRow { id: 0, at: now, service, author, cc: sender.place.cc, text };
     let most = shared.config.limits.comments_waiting;
     let kept = shared.store.change(move |transaction| {
         let has_room = waiting_count(transaction)? < most;
@@ -146,8 +173,10 @@ async fn keep(
     Ok(())
 }
 
-/// Text without control characters and without spaces at its ends; `None` if it is too long.
+/// Text without control characters and without spaces at its ends; `None` if it is too long. A line break is one character,
+/// as it is for the form, although forms send two.
 fn plain(text: &str, most: usize) -> Option<String> {
+    let text = text.replace("\r\n", "\n");
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * most).collect();
     let text = text.trim();
     (text.chars().count() <= most).then(|| text.to_owned())

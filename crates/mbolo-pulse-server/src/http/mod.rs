@@ -111,19 +111,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/comments", get(comments::list).post(comments::write))
         .route("/v1/subscribe", post(subscribe::email))
         .route("/v1/webhooks", post(subscribe::webhook))
-        .route("/v1/operator/comments", get(operator::waiting))
-        .route("/v1/operator/comments/{id}", put(operator::approve).delete(operator::reject))
-        .route("/v1/operator/incidents/{id}/cause", put(operator::set_cause).delete(operator::unset_cause))
-        .route("/v1/operator/incidents/{id}/updates", post(operator::add_update))
-        .route(
-            "/v1/operator/incidents/{id}/false-alarm",
-            put(operator::set_false_alarm).delete(operator::unset_false_alarm),
-        )
-        .route("/v1/operator/publishing", get(operator::publishing))
-        .route("/v1/operator/dead-letters", get(operator::dead_letters))
-        .route("/v1/operator/dead-letters/{id}", post(operator::retry_letter).delete(operator::drop_letter))
-        .route("/v1/operator/subscriptions", get(operator::subscriptions))
-        .route("/v1/operator/subscriptions/{id}", delete(operator::remove_subscription))
+        .merge(operator_routes(&shared))
         .route("/v1/openapi.json", get(openapi::document))
         .route("/openapi.json", get(openapi::document))
         .route("/api/v2/{document}", get(faces::statuspage))
@@ -148,6 +136,25 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// What only the operator may ask for and do.
+fn operator_routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/v1/operator/comments", get(operator::waiting))
+        .route("/v1/operator/comments/{id}", put(operator::approve).delete(operator::reject))
+        .route("/v1/operator/incidents/{id}/cause", put(operator::set_cause).delete(operator::unset_cause))
+        .route("/v1/operator/incidents/{id}/updates", post(operator::add_update))
+        .route(
+            "/v1/operator/incidents/{id}/false-alarm",
+            put(operator::set_false_alarm).delete(operator::unset_false_alarm),
+        )
+        .route("/v1/operator/publishing", get(operator::publishing))
+        .route("/v1/operator/dead-letters", get(operator::dead_letters))
+        .route("/v1/operator/dead-letters/{id}", post(operator::retry_letter).delete(operator::drop_letter))
+        .route("/v1/operator/subscriptions", get(operator::subscriptions))
+        .route("/v1/operator/subscriptions/{id}", delete(operator::remove_subscription))
+        .route_layer(middleware::from_fn_with_state(shared.clone(), operator::only))
+}
+
 /// Paths that only the observatory's own pages and programs that are no browser use: any other page could let its visitors
 /// report what they have never seen.
 const OWN_PAGES_ONLY: [&str; 2] = [address::CHALLENGE, address::POST_REPORT];
@@ -163,10 +170,12 @@ async fn around(State(shared): App, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_open = is_api(path) && !path.starts_with("/v1/operator") && !OWN_PAGES_ONLY.contains(&path);
     let is_question = request.method() == Method::OPTIONS && is_open;
+    let for_programs = is_api(path);
     let mut response = if is_question {
         StatusCode::NO_CONTENT.into_response()
     } else {
         match tokio::time::timeout(PATIENCE, next.run(request)).await {
+            Ok(response) if for_programs => answer::refusal_as_json(response).await,
             Ok(response) => response,
             Err(_) => Refused::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the request took too long")
                 .into_response(),

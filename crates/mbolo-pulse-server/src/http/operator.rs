@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use mbolo_pulse::IncidentId;
 use mbolo_pulse::board::{Cause, IncidentBoard};
 use mbolo_pulse_publish::{Publisher, StoreError as PublisherError, SubscriptionKind};
@@ -36,6 +38,12 @@ impl From<OperationError> for Refused {
     }
 }
 
+/// Lets only the operator through, before anything of a request is read.
+pub async fn only(State(shared): App, request: Request, next: Next) -> Result<Response, Refused> {
+    allowed(&shared, request.headers())?;
+    Ok(next.run(request).await)
+}
+
 fn allowed(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
     let Some(token) = &shared.config.operator_token else {
         let message = "no operator_token is configured, so nobody is the operator";
@@ -61,28 +69,21 @@ fn bounded(name: &str, text: String) -> Result<String, Refused> {
 }
 
 /// Comments that wait, oldest first.
-pub async fn waiting(State(shared): App, headers: HeaderMap) -> Result<Json<Value>, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn waiting(State(shared): App) -> Result<Json<Value>, Refused> {
     Ok(Json(json!({ "comments": shared.store.read(waiting_comments)? })))
 }
 
 /// Lets a comment through.
-pub async fn approve(shared: App, headers: HeaderMap, id: Path<i64>) -> Result<StatusCode, Refused> {
-    decide(shared, &headers, id, CommentState::Approved).await
+pub async fn approve(shared: App, id: Path<i64>) -> Result<StatusCode, Refused> {
+    decide(shared, id, CommentState::Approved).await
 }
 
 /// Deletes a comment.
-pub async fn reject(shared: App, headers: HeaderMap, id: Path<i64>) -> Result<StatusCode, Refused> {
-    decide(shared, &headers, id, CommentState::Rejected).await
+pub async fn reject(shared: App, id: Path<i64>) -> Result<StatusCode, Refused> {
+    decide(shared, id, CommentState::Rejected).await
 }
 
-async fn decide(
-    State(shared): App,
-    headers: &HeaderMap,
-    Path(id): Path<i64>,
-    state: CommentState,
-) -> Result<StatusCode, Refused> {
-    allowed(&shared, headers)?;
+async fn decide(State(shared): App, Path(id): Path<i64>, state: CommentState) -> Result<StatusCode, Refused> {
     if !shared.store.change(move |transaction| decide_comment(transaction, id, state)).await? {
         return Err(Refused::new(
             StatusCode::NOT_FOUND,
@@ -108,64 +109,47 @@ pub(super) struct UpdateBody {
 /// Says why it happened, and who says so.
 pub async fn set_cause(
     shared: App,
-    headers: HeaderMap,
     id: Path<String>,
     Json(body): Json<CauseBody>,
 ) -> Result<Json<IncidentBoard>, Refused> {
     let cause = Cause { text: bounded("text", body.text)?, source: bounded("source", body.source)? };
-    operate(shared, &headers, id, Operation::SetCause(Some(cause))).await
+    operate(shared, id, Operation::SetCause(Some(cause))).await
 }
 
 /// Takes the cause back.
-pub async fn unset_cause(
-    shared: App,
-    headers: HeaderMap,
-    id: Path<String>,
-) -> Result<Json<IncidentBoard>, Refused> {
-    operate(shared, &headers, id, Operation::SetCause(None)).await
+pub async fn unset_cause(shared: App, id: Path<String>) -> Result<Json<IncidentBoard>, Refused> {
+    operate(shared, id, Operation::SetCause(None)).await
 }
 
 /// Adds a line to the timeline.
 pub async fn add_update(
     shared: App,
-    headers: HeaderMap,
     id: Path<String>,
     Json(body): Json<UpdateBody>,
 ) -> Result<Json<IncidentBoard>, Refused> {
-    operate(shared, &headers, id, Operation::AddUpdate(bounded("text", body.text)?)).await
+    operate(shared, id, Operation::AddUpdate(bounded("text", body.text)?)).await
 }
 
 /// Says that nothing was wrong.
-pub async fn set_false_alarm(
-    shared: App,
-    headers: HeaderMap,
-    id: Path<String>,
-) -> Result<Json<IncidentBoard>, Refused> {
-    operate(shared, &headers, id, Operation::SetFalseAlarm(true)).await
+pub async fn set_false_alarm(shared: App, id: Path<String>) -> Result<Json<IncidentBoard>, Refused> {
+    operate(shared, id, Operation::SetFalseAlarm(true)).await
 }
 
 /// Takes that back.
-pub async fn unset_false_alarm(
-    shared: App,
-    headers: HeaderMap,
-    id: Path<String>,
-) -> Result<Json<IncidentBoard>, Refused> {
-    operate(shared, &headers, id, Operation::SetFalseAlarm(false)).await
+pub async fn unset_false_alarm(shared: App, id: Path<String>) -> Result<Json<IncidentBoard>, Refused> {
+    operate(shared, id, Operation::SetFalseAlarm(false)).await
 }
 
 async fn operate(
     State(shared): App,
-    headers: &HeaderMap,
     Path(id): Path<String>,
     operation: Operation,
 ) -> Result<Json<IncidentBoard>, Refused> {
-    allowed(&shared, headers)?;
     Ok(Json(shared.commands.operate(IncidentId(id), operation).await?))
 }
 
 /// How announcements, snapshots and peers are.
-pub async fn publishing(State(shared): App, headers: HeaderMap) -> Result<Json<Value>, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn publishing(State(shared): App) -> Result<Json<Value>, Refused> {
     let Some(publisher) = &shared.publisher else { return Ok(Json(json!({ "configured": false }))) };
     let failed = |error: mbolo_pulse_publish::StoreError| {
         Refused::new(StatusCode::SERVICE_UNAVAILABLE, "store_failed", error.to_string())
@@ -181,40 +165,24 @@ pub(super) struct OfKind {
 }
 
 /// Deliveries that were given up, newest first.
-pub async fn dead_letters(State(shared): App, headers: HeaderMap) -> Result<Json<Value>, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn dead_letters(State(shared): App) -> Result<Json<Value>, Refused> {
     let letters = with_publisher(&shared, |publisher| Ok(publisher.dead_letters(MOST_LISTED)?)).await?;
     Ok(Json(json!({ "dead_letters": letters })))
 }
 
 /// Tries one of them again.
-pub async fn retry_letter(
-    State(shared): App,
-    headers: HeaderMap,
-    Path(id): Path<i64>,
-) -> Result<StatusCode, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn retry_letter(State(shared): App, Path(id): Path<i64>) -> Result<StatusCode, Refused> {
     let now = shared.clock.now();
     done(&shared, "unknown_letter", move |publisher| publisher.revive(id, now)).await
 }
 
 /// Drops one of them.
-pub async fn drop_letter(
-    State(shared): App,
-    headers: HeaderMap,
-    Path(id): Path<i64>,
-) -> Result<StatusCode, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn drop_letter(State(shared): App, Path(id): Path<i64>) -> Result<StatusCode, Refused> {
     done(&shared, "unknown_letter", move |publisher| publisher.drop_dead_letter(id)).await
 }
 
 /// Who asked to be told, of one kind or of both.
-pub async fn subscriptions(
-    State(shared): App,
-    headers: HeaderMap,
-    Query(of): Query<OfKind>,
-) -> Result<Json<Value>, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn subscriptions(State(shared): App, Query(of): Query<OfKind>) -> Result<Json<Value>, Refused> {
     let kinds = of.kind.map_or(vec![SubscriptionKind::Email, SubscriptionKind::Webhook], |kind| vec![kind]);
     let found = with_publisher(&shared, move |publisher| {
         let lists = kinds.into_iter().map(|kind| publisher.subscriptions(kind, MOST_LISTED));
@@ -224,12 +192,7 @@ pub async fn subscriptions(
 }
 
 /// Ends one, as its owner could.
-pub async fn remove_subscription(
-    State(shared): App,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
-    allowed(&shared, &headers)?;
+pub async fn remove_subscription(State(shared): App, Path(id): Path<String>) -> Result<StatusCode, Refused> {
     done(&shared, "unknown_subscription", move |publisher| publisher.remove(&id)).await
 }
 

@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::board::{Board, Visitor};
 use mbolo_pulse::{IncidentId, ServiceId};
-use mbolo_pulse_page::{self as page, Comment, FormToken, Language, Notice, PageContext, Theme, address};
+use mbolo_pulse_page::{
+    self as page, Comment, Draft, FormToken, Language, Notice, PageContext, Theme, address,
+};
 use mbolo_pulse_publish::Publisher;
 use serde::Deserialize;
 
@@ -53,7 +55,7 @@ pub(super) struct Asked {
 }
 
 /// What one page depends on besides the board.
-struct Reader {
+pub(super) struct Reader {
     visitor: Visitor,
     language: Language,
     is_chosen: bool,
@@ -76,6 +78,18 @@ impl Reader {
             theme: asked.theme.as_deref().map(Theme::from_query).unwrap_or_default(),
             notice: asked.notice.as_deref().and_then(Notice::from_code),
         }
+    }
+
+    /// Who sent a form, and what came of it.
+    pub(super) fn of_form(
+        shared: &Shared,
+        peer: &ConnectInfo<Peer>,
+        headers: &HeaderMap,
+        language: Option<&str>,
+        notice: Notice,
+    ) -> Self {
+        let asked = Asked { lang: language.map(str::to_owned), ..Asked::default() };
+        Self { notice: Some(notice), ..Self::new(shared, peer, headers, &asked) }
     }
 
     fn key(&self) -> String {
@@ -216,9 +230,29 @@ pub async fn comment(
         return missing(&shared, &reader);
     };
     let (name, form) = (format!("comment {id}"), Some(Form::Comment(&id)));
-    let page =
-        send(&shared, &reader, &name, form, &[], StatusCode::OK, |context| page::comment(context, &id));
+    let page = send(&shared, &reader, &name, form, &[], StatusCode::OK, |context| {
+        page::comment(context, &id, &Draft::default())
+    });
     page.unwrap_or_else(|| missing(&shared, &reader))
+}
+
+/// The form of a comment that was not taken, with what is written in it: a page for one reader, kept nowhere.
+pub(super) fn comment_again(
+    shared: &Shared,
+    reader: &Reader,
+    id: &ServiceId,
+    draft: &Draft,
+    status: StatusCode,
+) -> Response {
+    let published = shared.published();
+    let (base_url, now) = (shared.config.public_url(), looked_at(shared, &published.board));
+    let token = shared.work.page(shared.clock.now()).token(&Purpose::Comment(id.clone()));
+    let form = Some(FormToken(token));
+    let context = context(shared, reader, &published.board, &base_url, now, form, &[]);
+    match page::comment(&context, id, draft) {
+        Some(body) => html(status, Bytes::from(body), "private, no-store"),
+        None => missing(shared, reader),
+    }
 }
 
 fn comments_of(shared: &Shared, board: &Board, id: &ServiceId) -> Vec<Comment> {

@@ -6,6 +6,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mbolo_pulse::{Count, Problem, ServiceId, Signal};
+use mbolo_pulse_page::{Notice, address};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -156,10 +157,10 @@ async fn from_form(shared: &Shared, peer: &ConnectInfo<Peer>, headers: &HeaderMa
             form_notice(error)
         }
         Ok(problem) => match count(shared, peer, headers, service, problem, Channel::Form).await {
-            Ok(Outcome::Counted) => "report-thanks",
-            Ok(Outcome::Already) => "reported-before",
-            Err(refused) if refused.word() == "flood" => "too-many",
-            Err(_) => "not-stored",
+            Ok(Outcome::Counted) => Notice::ReportThanks,
+            Ok(Outcome::Already) => Notice::ReportedBefore,
+            Err(refused) if refused.word() == "flood" => Notice::TooMany,
+            Err(_) => Notice::NotStored,
         },
     };
     back_to_service(service.id.as_str(), notice, form.lang.as_deref())
@@ -178,26 +179,26 @@ fn spend_button(shared: &Shared, service: &ServiceConfig, token: &str) -> Result
 }
 
 /// What a page says when its form's token was not taken.
-pub(super) fn form_notice(error: WorkError) -> &'static str {
+pub(super) fn form_notice(error: WorkError) -> Notice {
     match error {
-        WorkError::TooSoon => "too-soon",
-        WorkError::Full => "not-stored",
-        _ => "form-expired",
+        WorkError::TooSoon => Notice::TooSoon,
+        WorkError::Full => Notice::NotStored,
+        _ => Notice::FormExpired,
     }
 }
 
 /// 303 to a service's page.
-pub(super) fn back_to_service(service: &str, notice: &str, language: Option<&str>) -> Response {
-    back_to(&format!("/service/{service}"), notice, language)
+pub(super) fn back_to_service(service: &str, notice: Notice, language: Option<&str>) -> Response {
+    back_to(&address::service(service), notice, language)
 }
 
 /// 303 to a page with a notice on it.
-pub(super) fn back_to(path: &str, notice: &str, language: Option<&str>) -> Response {
+pub(super) fn back_to(path: &str, notice: Notice, language: Option<&str>) -> Response {
     let language = match language {
         Some(language @ ("en" | "fr")) => format!("&lang={language}"),
         _ => String::new(),
     };
-    let to = format!("{path}?notice={notice}{language}");
+    let to = format!("{path}?notice={}{language}", notice.code());
     (StatusCode::SEE_OTHER, [(header::LOCATION, to), (header::CACHE_CONTROL, "no-store".to_owned())])
         .into_response()
 }

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use mbolo_pulse_page::Notice;
 use mbolo_pulse_publish::{EmailRequest, Language, Publisher, SubscribeError, WebhookRequest};
 use serde::Deserialize;
 
@@ -109,14 +110,14 @@ pub async fn email(
         admission.subscription(&sender, now) && admission.letter(now)
     };
     if !may_ask {
-        return Ok(back_to("/subscribe", "too-many", form.lang.as_deref()));
+        return Ok(back_to("/subscribe", Notice::TooMany, form.lang.as_deref()));
     }
     let asked = with_publisher(&shared, move |publisher| publisher.subscribe_email(&request, now)).await;
     let notice = match asked {
-        Ok(()) => "subscribe-check-mail",
-        Err(refused) if refused.word() == "malformed" => "address-refused",
-        Err(refused) if refused.word() == "flood" => "too-many",
-        Err(_) => "not-stored",
+        Ok(()) => Notice::SubscribeCheckMail,
+        Err(refused) if refused.word() == "malformed" => Notice::AddressRefused,
+        Err(refused) if refused.word() == "flood" => Notice::TooMany,
+        Err(_) => Notice::NotStored,
     };
     Ok(back_to("/subscribe", notice, form.lang.as_deref()))
 }
@@ -145,25 +146,21 @@ pub async fn webhook(
 pub async fn confirm(State(shared): App, Query(asked): Query<Token>) -> Result<Response, Refused> {
     let now = shared.clock.now();
     let done = with_publisher(&shared, move |publisher| publisher.confirm(&asked.token, now).map(drop)).await;
-    answered(done, "subscribed", asked.lang.as_deref())
+    answered(done, Notice::Subscribed, asked.lang.as_deref())
 }
 
 /// The button, and what mail programs post by themselves (RFC 8058).
 pub async fn end(State(shared): App, Query(asked): Query<Token>) -> Result<Response, Refused> {
     let done = with_publisher(&shared, move |publisher| publisher.unsubscribe(&asked.token)).await;
-    answered(done, "unsubscribed", asked.lang.as_deref())
+    answered(done, Notice::Unsubscribed, asked.lang.as_deref())
 }
 
 /// A person followed a link: whatever came of it is said on a page.
-fn answered(
-    done: Result<(), Refused>,
-    notice: &'static str,
-    language: Option<&str>,
-) -> Result<Response, Refused> {
+fn answered(done: Result<(), Refused>, notice: Notice, language: Option<&str>) -> Result<Response, Refused> {
     match done {
         Ok(()) => Ok(back_to("/subscribe", notice, language)),
         Err(refused) if matches!(refused.word(), "unknown_token" | "no_email") => {
-            Ok(back_to("/subscribe", "link-unknown", language))
+            Ok(back_to("/subscribe", Notice::LinkUnknown, language))
         }
         Err(refused) => Err(refused),
     }
