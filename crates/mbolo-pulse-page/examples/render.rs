@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         write(&name("worst"), mbolo_pulse_page::service(&worst_context, &whatsapp).ok_or("no page")?)?;
     }
     for service in &busy.services {
-        write(&format!("badge-{}.svg", service.id), badge::badge(service, Language::En, false))?;
+        write(&format!("badge-{}.svg", service.id), badge::badge(&busy, service, Language::En, false))?;
     }
     let source = feed::Source { board: &busy, base_url: "https://pulse.example.org", language: Language::En };
     write("atom.xml", feed::atom(&source, &feed::Filter::default()))?;

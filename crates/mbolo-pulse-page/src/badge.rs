@@ -1,17 +1,31 @@
 //! A word on other people's pages: how a service is now, as a small SVG that needs no font and no script.
 
-use mbolo_pulse::board::{Health, ServiceBoard};
+use mbolo_pulse::board::{Board, Health, ServiceBoard};
+use mbolo_pulse::model::Scope;
 
 use crate::feed::Xml;
+use crate::nearest;
 use crate::texts::Language;
 use crate::words;
 
-/// The badge of a service; media type `image/svg+xml`. What is stale or was never measured is grey.
-pub fn badge(service: &ServiceBoard, language: Language, stale: bool) -> String {
+/// The badge of a service; media type `image/svg+xml`. What is stale or was never measured is grey, and green is only what
+/// works everywhere.
+pub fn badge(board: &Board, service: &ServiceBoard, language: Language, stale: bool) -> String {
     let texts = language.texts();
-    let health = words::shown_health(service, stale);
+    let places: Vec<&Scope> = nearest::open_of(board, service).map(|one| &one.incident.scope).collect();
+    let (health, word) = match (words::shown_health(service, stale), places.as_slice()) {
+        (_, _) if stale => (Health::Unknown, texts.get("badge-stale")),
+        (Health::Up, [place]) => {
+            let place = words::short(&words::place(texts, place), 40);
+            (Health::Degraded, texts.with("badge-up-but-in", &[("place", place.into())]))
+        }
+        (Health::Up, [_, ..]) => {
+            let count = places.len().to_string();
+            (Health::Degraded, texts.with("badge-up-but", &[("count", count.into())]))
+        }
+        (health, _) => (health, words::health(texts, health)),
+    };
     let name = words::short(&service.name, 40);
-    let word = if stale { texts.get("badge-stale") } else { words::health(texts, health) };
     let label =
         texts.with("badge-label", &[("service", name.clone().into()), ("health", word.clone().into())]);
     // The sign takes 20, every side of a text 8.

@@ -258,9 +258,14 @@ fn a_service_that_fails_somewhere_is_not_operational() {
     one.incident.scope = Scope::Country { cc: Country::new("GA").unwrap() };
     board.incidents.push(one);
     let status = |board: &Board| statuspage::components(&view(board))["components"][1]["status"].clone();
+    let badge = |board: &Board| badge::badge(board, &board.services[1], Language::En, false);
     assert_eq!(status(&board), "partial_outage");
-    board.incidents.last_mut().unwrap().false_alarm = true;
+    assert!(badge(&board).contains("Problems: Gabon") && !badge(&board).contains("#0B6B4F"));
+    board.incidents.push(board.incidents.last().unwrap().clone());
+    assert!(badge(&board).contains("Problems in 2 places"));
+    board.incidents.iter_mut().for_each(|one| one.false_alarm = true);
     assert_eq!(status(&board), "operational");
+    assert!(badge(&board).contains("#0B6B4F"));
 }
 
 #[test]
@@ -269,7 +274,7 @@ fn reports_about_a_service_that_nobody_measures_are_still_told() {
     board.services[4].health = Health::Reported;
     assert_eq!(board.services[4].fresh_at, None);
     assert_eq!(statuspage::components(&view(&board))["components"][4]["status"], "degraded_performance");
-    assert!(badge::badge(&board.services[4], Language::En, false).contains("Reports only"));
+    assert!(badge::badge(&board, &board.services[4], Language::En, false).contains("Reports only"));
 }
 
 #[test]
@@ -381,12 +386,12 @@ fn a_suspicion_that_came_to_nothing_was_never_there() {
 fn badges_are_well_formed_and_say_in_words_what_their_colour_says() {
     let mut board = sample::sample_board(NOW);
     hostile(&mut board);
+    board.incidents.clear();
     for language in Language::ALL {
         for health in [Health::Unknown, Health::Up, Health::Reported, Health::Degraded, Health::Down] {
-            let service = &mut board.services[1];
-            service.health = health;
+            board.services[1].health = health;
             for stale in [false, true] {
-                let svg = badge::badge(service, language, stale);
+                let svg = badge::badge(&board, &board.services[1], language, stale);
                 let document = roxmltree::Document::parse(&svg).expect("well-formed SVG");
                 let label = document.root_element().attribute("aria-label").expect("a label");
                 assert!(label.starts_with("<W&A>"), "{label}");

@@ -115,7 +115,7 @@ pub async fn badge(
     let is_stale = published.board.is_stale(shared.clock.now());
     let key = format!("badge {} {language:?} {is_stale}", service.id);
     let render = |board: &Board| {
-        let svg = badges::badge(board.service(service.id.as_str())?, language, is_stale);
+        let svg = badges::badge(board, board.service(service.id.as_str())?, language, is_stale);
         Some(Rendered { media: "image/svg+xml", body: Bytes::from(svg) })
     };
     let mut response = cached(&published, &headers, &key, render).unwrap_or_else(nothing);
