@@ -97,9 +97,11 @@ world-down = Yes. { $service } is down.
 world-down-since = Yes. { $service } has been down since { $since }.
 world-unknown = We cannot tell yet. There is no measurement of { $service } so far.
 world-unknown-lately = We cannot tell. { $service } has not been measured lately.
+answer-starting = We cannot tell yet.
 world-stale = We cannot tell now. Our last data is from { $ago }.
 
 ## Answers about the reader's place
+here-starting = Please look again in a moment.
 here-stale = This page is too old to be believed. Please try again in a few minutes, or on another mirror.
 here-no-place = We do not know where you are, so this is the answer for the world.
 here-no-place-down = It is not you. Do not restart your router.
@@ -400,6 +402,7 @@ notice-link-unknown = This link leads to no subscription: it may be too old or h
 notice-not-stored = We could not keep this at the moment. Please try again in a few minutes.
 
 ## Limits
+banner-starting = This observatory has just been started and is reading what it knows.
 banner-stale = This page is from { $at } and has not been renewed since. What it says may be wrong by now.
 limit-reconstruction-title = A reconstruction.
 limit-reconstruction = This replays a day of the past at high speed, rebuilt from published facts. It is not happening now.

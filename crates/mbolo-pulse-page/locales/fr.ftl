@@ -100,9 +100,11 @@ world-down = Oui. { $service } est en panne.
 world-down-since = Oui. { $service } est en panne depuis { $since }.
 world-unknown = Nous ne pouvons pas encore le dire. { $service } n’a pas encore été mesuré.
 world-unknown-lately = Nous ne pouvons pas le dire. { $service } n’a pas été mesuré récemment.
+answer-starting = Nous ne pouvons pas encore le dire.
 world-stale = Nous ne pouvons pas le dire. Nos dernières données : { $ago }.
 
 ## Réponses sur le lieu de la personne
+here-starting = Revenez dans un instant.
 here-stale = Cette page est trop ancienne pour être crue. Réessayez dans quelques minutes, ou sur un autre miroir.
 here-no-place = Nous ne savons pas où vous êtes : voici la réponse pour le monde.
 here-no-place-down = Ce n’est pas vous. Ne redémarrez pas votre box.
@@ -406,6 +408,7 @@ notice-link-unknown = Ce lien ne mène à aucun abonnement : il est peut-être 
 notice-not-stored = Nous n’avons pas pu garder ceci pour le moment. Réessayez dans quelques minutes.
 
 ## Limites
+banner-starting = Cet observatoire vient de démarrer et lit ce qu’il sait.
 banner-stale = Dernier état de cette page : { $at }. Elle n’a pas été renouvelée depuis. Ce qu’elle dit peut être faux à présent.
 limit-reconstruction-title = Une reconstitution.
 limit-reconstruction = Ceci rejoue en accéléré un jour du passé, reconstitué à partir de faits publiés. Cela ne se passe pas maintenant.

@@ -39,6 +39,11 @@ impl PageContext<'_> {
         self.board.is_stale(self.now)
     }
 
+    /// Whether no board was ever made: the observatory has just been started for the first time.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.board.seq == 0
+    }
+
     /// Links that keep what the reader chose.
     pub(crate) fn links(&self) -> Links {
         Links { language: self.language_is_chosen.then_some(self.language), theme: self.theme }

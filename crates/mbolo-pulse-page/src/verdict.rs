@@ -34,7 +34,9 @@ pub(crate) fn judge(context: &PageContext<'_>, service: &ServiceBoard) -> Verdic
     let world_health = shown_health(context, service);
     let open: Vec<&IncidentBoard> = nearest::open_of(context.board, service).collect();
     let world = world_sentence(context, texts, service, world_health, &open);
-    let (here_health, here) = if context.is_stale() {
+    let (here_health, here) = if context.is_starting() {
+        (Health::Unknown, texts.rich("here-starting", &[]))
+    } else if context.is_stale() {
         (Health::Unknown, texts.rich("here-stale", &[]))
     } else {
         here_sentence(context, texts, service, world_health)
@@ -50,6 +52,9 @@ fn world_sentence(
     open: &[&IncidentBoard],
 ) -> Markup {
     let mut args: Vec<(&str, Arg)> = vec![("service", service.name.clone().into())];
+    if context.is_starting() {
+        return texts.rich("answer-starting", &[]);
+    }
     if context.is_stale() {
         args.push(("ago", when::ago_element(texts, context.board.generated_at, context.now).into()));
         return texts.rich("world-stale", &args);

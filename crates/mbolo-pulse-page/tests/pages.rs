@@ -329,6 +329,18 @@ fn an_open_page_renews_itself_without_scripts_unless_it_answers_a_form() {
 }
 
 #[test]
+fn an_observatory_that_has_just_been_started_says_so_and_not_that_its_data_is_old() {
+    let mut board = sample::quiet_board(NOW);
+    (board.seq, board.valid_until) = (0, NOW - 1);
+    let nowhere = Visitor::default();
+    let context = context(&board, &nowhere);
+    for page in [home(&context), service(&context, &whatsapp()).unwrap()] {
+        assert!(page.contains("We cannot tell yet.") && page.contains("has just been started"), "{page}");
+        assert!(!page.contains("has not been renewed") && !page.contains("Our last data"));
+    }
+}
+
+#[test]
 fn nothing_is_typed_on_a_page_that_renews_itself() {
     let (board, nowhere) = (sample::sample_board(NOW), Visitor::default());
     let context = context(&board, &nowhere);

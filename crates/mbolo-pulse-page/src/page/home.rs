@@ -94,6 +94,9 @@ impl<'a> Overview<'a> {
 }
 
 fn answer(context: &PageContext<'_>, texts: &Texts, all: &Overview<'_>, open: usize) -> Markup {
+    if context.is_starting() {
+        return texts.rich("answer-starting", &[]);
+    }
     if context.is_stale() {
         let ago = when::ago_element(texts, context.board.generated_at, context.now);
         return texts.rich("home-stale", &[("ago", ago.into())]);

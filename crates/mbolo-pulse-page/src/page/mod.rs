@@ -124,7 +124,9 @@ fn banners(context: &PageContext<'_>, texts: &Texts) -> Markup {
         }
         @if is_limit("reconstruction") { p class="banner rebuilt" { strong { (texts.get("limit-reconstruction-title")) } " " (texts.get("limit-reconstruction")) } }
         @let written = when::moment_element(texts, context.board.generated_at, context.now);
-        @if context.is_stale() {
+        @if context.is_starting() {
+            p class="banner warn" { (texts.get("banner-starting")) }
+        } @else if context.is_stale() {
             p id="stale" class="banner warn" { (texts.rich("banner-stale", &[("at", written.into())])) }
         } @else {
             // For the script, if the page stays open and is not renewed; browsers without one would show a hidden text.

@@ -128,14 +128,29 @@ pub async fn demo(options: DemoOptions) -> Result<(), DemoError> {
     played
 }
 
-async fn play_all(options: &DemoOptions, place: &std::path::Path) -> Result<(), DemoError> {
-    let mut chosen = scenes();
-    if let Some(only) = &options.only {
-        chosen.retain(|scene| scene.fact.id == *only);
-        if chosen.is_empty() {
-            return Err(DemoError::NoScene(only.clone()));
-        }
+impl DemoOptions {
+    /// Checks what can be checked before anything is opened.
+    ///
+    /// # Errors
+    /// When there is no such scene.
+    pub fn check(&self) -> Result<(), DemoError> {
+        self.chosen().map(drop)
     }
+
+    fn chosen(&self) -> Result<Vec<Scene>, DemoError> {
+        let mut chosen = scenes();
+        if let Some(only) = &self.only {
+            chosen.retain(|scene| scene.fact.id == *only);
+            if chosen.is_empty() {
+                return Err(DemoError::NoScene(only.clone()));
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+async fn play_all(options: &DemoOptions, place: &std::path::Path) -> Result<(), DemoError> {
+    let chosen = options.chosen()?;
     let mut round = 0;
     loop {
         let mut told = Vec::new();

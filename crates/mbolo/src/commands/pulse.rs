@@ -226,6 +226,7 @@ fn demo(args: Demo) -> Result<(), Problem> {
     let Demo { listen, minute_ms, only, repeat } = args;
     let minute = Duration::from_millis(minute_ms);
     let options = DemoOptions { listen, minute, only, repeat, ..DemoOptions::default() };
+    options.check()?;
     eprintln!("a reconstruction of past days, at http://{listen}; Ctrl-C ends it");
     Ok(on_all_cores()?.block_on(mbolo_pulse_server::demo(options))?)
 }
