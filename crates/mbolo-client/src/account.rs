@@ -1,9 +1,12 @@
 //! The account: its root key behind 24 words, this device's key and certificate, signing up and recovering.
 
 use bip39::Mnemonic;
+use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use mbolo_client_api::{Account, Reply, Update};
-use mbolo_proto::signing::{certify_device, find_pow, register_bytes, session_bytes, sign};
+use mbolo_proto::signing::{
+    certify_device, find_pow, pulse_report_bytes, register_bytes, session_bytes, sign,
+};
 use mbolo_proto::wire::{self, client_frame::Body};
 use mbolo_proto::{AccountId, CellId, DeviceKey, Handle, PROTOCOL_VERSION};
 use prost::Message;
@@ -50,6 +53,12 @@ impl Client {
             entropy,
         });
         Ok(())
+    }
+
+    /// The answer of this device to an observatory's challenge: its certificate and its signature. None without an account.
+    pub fn sign_pulse_report(&self, challenge: &str) -> Option<(wire::DeviceCertificate, Bytes)> {
+        let device = &self.me.as_ref().filter(|me| me.registered)?.device;
+        Some((device.certificate().clone(), sign(device.signing_key(), &pulse_report_bytes(challenge))))
     }
 
     fn profile_value(&self, key: &str) -> Result<Vec<u8>, Fault> {

@@ -65,6 +65,12 @@ pub fn session_ready_bytes(nonce: &[u8; 32], device_signature: &[u8]) -> Vec<u8>
     concat(&[b"mbolo/session-ready/v1", nonce, device_signature])
 }
 
+/// What a device signs to report a problem to an observatory, instead of a proof of work: its challenge, which names the
+/// service and the problem.
+pub fn pulse_report_bytes(challenge: &str) -> Vec<u8> {
+    concat(&[b"mbolo/pulse-report/v1", challenge.as_bytes()])
+}
+
 /// What is voted on: one bundle for one epoch of one room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VoteSubject {

@@ -6,7 +6,7 @@
 //! address and its neighbourhood hold as they do for everybody.
 
 use data_encoding::BASE64URL_NOPAD;
-use mbolo_proto::signing::{SignatureError, verify, verify_certificate};
+use mbolo_proto::signing::{SignatureError, pulse_report_bytes, verify, verify_certificate};
 use mbolo_proto::{AccountId, wire};
 use serde::Deserialize;
 
@@ -22,13 +22,8 @@ pub struct SignedByDevice {
     created_at_ms: u64,
     /// The certificate's signature, by the root key.
     certificate: String,
-    /// By the device key, over [`signed_bytes`].
+    /// By the device key, over [`pulse_report_bytes`].
     signature: String,
-}
-
-/// What a device signs to report.
-pub fn signed_bytes(challenge: &str) -> Vec<u8> {
-    [b"mbolo/pulse-report/v1".as_slice(), challenge.as_bytes()].concat()
 }
 
 impl SignedByDevice {
@@ -44,7 +39,7 @@ impl SignedByDevice {
             signature: bytes(&self.certificate)?.into(),
         };
         let device = verify_certificate(&certificate)?;
-        verify(&device_key, &signed_bytes(challenge), &bytes(&self.signature)?)?;
+        verify(&device_key, &pulse_report_bytes(challenge), &bytes(&self.signature)?)?;
         Ok(device.account)
     }
 }

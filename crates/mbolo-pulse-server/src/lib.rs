@@ -34,6 +34,5 @@ mod work;
 
 pub use config::{Config, ConfigError, Overrides};
 pub use demo::{DemoError, DemoOptions, demo};
-pub use device::signed_bytes;
 pub use serve::{Observatory, ServeError, serve};
 pub use work::solve;

@@ -41,6 +41,16 @@ pub fn signing() -> Vec<Vector> {
             &session_signature(),
         ),
         signature(
+            "pulse_report",
+            "Awa's device answers an observatory's challenge",
+            &awa_device_key(),
+            &signing::pulse_report_bytes("w1.bm9uY2U.1700000300.20.cmVwb3J0"),
+            &signing::sign(
+                &awa_device_key(),
+                &signing::pulse_report_bytes("w1.bm9uY2U.1700000300.20.cmVwb3J0"),
+            ),
+        ),
+        signature(
             "session_ready",
             "The cell answers with its own signature",
             &cell_key(),

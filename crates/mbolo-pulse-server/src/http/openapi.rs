@@ -52,7 +52,7 @@ const OPERATIONS: [Operation; 47] = [
         "post",
         "/v1/agent/results",
         "What an agent measured, signed. Counted in the minute in which it arrives if it is at most fifteen minutes old, \
-         else in its own",
+         else in its own. The answer names the results that are `not_understood`",
         &[],
         Some("AgentResults"),
         &[200],
@@ -81,7 +81,14 @@ const OPERATIONS: [Operation; 47] = [
         &[200],
     ),
     ("get", "/v1/comments", "Approved comments, newest first", &["service"], None, &[200]),
-    ("post", "/v1/comments", "Write a comment; it is moderated first", &[], Some("Comment"), &[202, 303]),
+    (
+        "post",
+        "/v1/comments",
+        "Write a comment; it is moderated first. A form that is refused is answered with the form again, as a page",
+        &[],
+        Some("Comment"),
+        &[202, 303],
+    ),
     ("post", "/v1/subscribe", "Subscribe by e-mail, as a form", &[], Some("Subscribe"), &[303]),
     ("post", "/v1/webhooks", "Subscribe a webhook", &[], Some("Webhook"), &[201]),
     ("get", "/v1/operator/comments", "Comments that wait", &[], None, &[200]),
@@ -123,7 +130,15 @@ const OPERATIONS: [Operation; 47] = [
     ("get", "/openapi.json", "This document", &[], None, &[200]),
     ("get", "/api/v2/summary.json", "Statuspage: summary", &["lang"], None, &[200, 304]),
     ("get", "/api/v2/status.json", "Statuspage: status", &["lang"], None, &[200, 304]),
-    ("get", "/api/v2/components.json", "Statuspage: components", &["lang"], None, &[200, 304]),
+    (
+        "get",
+        "/api/v2/components.json",
+        "Statuspage: components. `under_maintenance` is what nobody measures or what is too old: the format has no word for \
+         not known, and clients do not take this one for green",
+        &["lang"],
+        None,
+        &[200, 304],
+    ),
     ("get", "/api/v2/incidents.json", "Statuspage: incidents", &["lang"], None, &[200, 304]),
     (
         "get",
@@ -287,7 +302,11 @@ fn schemas() -> Value {
             "service": text, "author": text, "text": text, "challenge": text, "nonce": nonce, "token": text,
         })),
         "Beacon": object(&["service", "attempts", "failures"], json!({
-            "service": text, "minute": number, "batch": text, "attempts": number, "failures": number, "cc": text, "cell": text,
+            "service": text, "minute": number, "batch": {
+                "description": "Its own name, kept when it is sent again, so that it counts once: all senders share these names, \
+                                so make it of 16 random bytes or more",
+                "type": "string",
+            }, "attempts": number, "failures": number, "cc": text, "cell": text,
         })),
         "Gauge": object(&["cell", "minute", "batch", "rows"], json!({
             "cell": text, "minute": number, "batch": text, "rows": { "type": "array", "items": row },

@@ -159,7 +159,7 @@ impl Client {
         let device_key = mbolo_proto::DeviceKey(device.verifying_key().to_bytes());
         let certificate = mbolo_proto::signing::certify_device(&root, device_key, 5);
         let text = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
-        let signature = device.sign(&mbolo_pulse_server::signed_bytes(challenge)).to_bytes();
+        let signature = device.sign(&mbolo_proto::signing::pulse_report_bytes(challenge)).to_bytes();
         json!({ "service": service, "problem": "send", "challenge": challenge, "device": {
             "root_key": text(&certificate.root_key), "device_key": text(&certificate.device_key),
             "created_at_ms": certificate.created_at_ms, "certificate": text(&certificate.signature),

@@ -73,7 +73,8 @@ pub fn run(
     }
 }
 
-fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Problem> {
+/// Opens the engine of a profile without running it.
+pub fn open_client(profile: &Profile, address: &CellAddress) -> Result<Client, Problem> {
     let cannot_open = |error: String| {
         let database = profile.database();
         Problem::new(

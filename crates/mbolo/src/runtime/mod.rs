@@ -20,8 +20,8 @@ use mbolo_client_api::{Connection, Failure, Reply, Request, Update};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use address::CellAddress;
-pub use engine::now_ms;
-pub use http::{WebAddress, get};
+pub use engine::{now_ms, open_client};
+pub use http::{WebAddress, get, post};
 pub use link::Trouble;
 pub use trust::{TrustedCertificates, Verifier, read_certificates};
 

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{PATIENCE, mbolo};
+use crate::people::Person;
+use crate::support::{PATIENCE, Server, mbolo};
 
 #[test]
 fn the_day_is_played_through_the_live_page_and_its_feeds() {
@@ -35,6 +36,32 @@ fn the_day_is_played_through_the_live_page_and_its_feeds() {
     assert!(feed.contains("<entry>") && feed.contains("WhatsApp"));
     let summary: Value = serde_json::from_str(&day.get("/api/v2/incidents.json").unwrap()).unwrap();
     assert_eq!(summary["incidents"][0]["status"], "resolved");
+}
+
+#[test]
+fn a_person_reports_from_a_terminal_with_work_or_with_the_signature_of_their_device() {
+    let server = Server::start();
+    let awa = Person::sign_up(&server, "awa");
+    let nobody = Person::without_account(&server.url, "nobody");
+    let data = tempfile::tempdir().unwrap();
+    let pulse = Observatory::start(&["serve", "--data", &data.path().display().to_string()]);
+    let at = ["--observatory", &pulse.url()];
+    let report = |who: &Person, args: &[&str]| who.run(&[&["pulse", "report"], args, &at].concat());
+
+    assert!(report(&awa, &["whatsapp", "send", "--sign"]).ok().starts_with("Counted."));
+    pulse.until("/v1/services/whatsapp", |said| said["service"]["reports_1h"] == 1);
+    assert!(report(&awa, &["whatsapp", "calls", "--sign"]).ok().contains("counts once"));
+    assert!(report(&nobody, &["signal", "receive"]).ok().starts_with("Counted."));
+    pulse.until("/v1/services/signal", |said| said["service"]["reports_1h"] == 1);
+
+    assert!(report(&nobody, &["telegram", "send", "--sign"]).refused(6).contains("no account"));
+    assert!(report(&awa, &["nosuch", "send"]).refused(3).contains("not watched"));
+    assert!(report(&awa, &["youtube", "send"]).refused(3).contains("cannot be reported"));
+    report(&awa, &["whatsapp", "sending"]).refused(2);
+    let elsewhere = |url: &str| awa.run(&["pulse", "report", "signal", "send", "--observatory", url]);
+    elsewhere("http://127.0.0.1:1").refused(4);
+    elsewhere(&server.url).refused(5);
+    elsewhere("nowhere").refused(2);
 }
 
 /// A process that serves a page on a port of its own.

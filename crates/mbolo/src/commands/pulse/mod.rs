@@ -3,6 +3,8 @@
 //! Everything here is a thin layer over the observatory's crates: it reads flags, opens files and prints. Results go to
 //! standard output or to the file that is named, everything else to standard error.
 
+mod report;
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter, IsTerminal, Read, Write};
 use std::net::SocketAddr;
@@ -26,6 +28,8 @@ Examples:
     mbolo pulse serve --data ~/pulse
   Two past days, played at high speed through the live page:
     mbolo pulse demo
+  WhatsApp does not send for you:
+    mbolo pulse report whatsapp send --observatory https://pulse.example
   Incidents in counts of your own:
     mbolo pulse replay --counts counts.ndjson --out incidents.ndjson
   Whether a service answers from here, and which phase fails if not:
@@ -44,6 +48,8 @@ pub struct Args {
 enum What {
     /// Run an observatory: collector, page, feeds and announcements
     Serve(Serve),
+    /// Tell an observatory that something does not work for you
+    Report(report::Args),
     /// Play 19 July 2023, and Gabon in August 2023, through the live page
     Demo(Demo),
     /// Find the incidents in a file of counts
@@ -180,6 +186,7 @@ struct Sim {
 pub fn run(args: Args) -> Result<(), Problem> {
     match args.what {
         What::Serve(args) => serve(args),
+        What::Report(args) => on_all_cores()?.block_on(report::run(args)),
         What::Demo(args) => demo(args),
         What::Replay(args) => replay(&args),
         What::Agent { config } => agent(&config),
@@ -187,7 +194,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
         What::Geo { what: GeoWhat::Build { tables, out } } => build_geo(&tables, &out),
         What::Nab { data, out } => {
             let report = mbolo_pulse_nab::run(data.as_deref(), &out)?;
-            super::say(serde_json::to_string_pretty(&report).map_err(Problem::unexpected)?)
+            crate::commands::say(serde_json::to_string_pretty(&report).map_err(Problem::unexpected)?)
         }
         What::Sim(args) => sim(args),
     }
@@ -286,15 +293,15 @@ fn probe(args: &Probe) -> Result<(), Problem> {
             network_name: String::new(),
         };
         for measurement in mbolo_pulse_probe::ooni::export(&outcomes, &station) {
-            super::say(measurement)?;
+            crate::commands::say(measurement)?;
         }
     } else if args.json {
         for outcome in &outcomes {
-            super::say_json(outcome)?;
+            crate::commands::say_json(outcome)?;
         }
     } else {
         for outcome in &outcomes {
-            super::say(in_words(outcome))?;
+            crate::commands::say(in_words(outcome))?;
         }
     }
     let failed = outcomes.iter().filter(|outcome| !outcome.ok).count();
@@ -365,9 +372,9 @@ fn sim(args: Sim) -> Result<(), Problem> {
     }
     let report = mbolo_pulse_sim::run(options).map_err(wrong)?;
     if args.json {
-        super::say(serde_json::to_string(&report).map_err(Problem::unexpected)?)?;
+        crate::commands::say(serde_json::to_string(&report).map_err(Problem::unexpected)?)?;
     } else {
-        super::say(&report)?;
+        crate::commands::say(&report)?;
     }
     let missed: Vec<_> = report.gates().into_iter().filter(|gate| !gate.holds).collect();
     if missed.is_empty() {
