@@ -19,8 +19,8 @@ pub(crate) struct Measured {
     flows: [FlowMeasured; FLOWS.len()],
     down: f64,
     well: f64,
-    /// Agents all over the world: what most of them find dead is dead whatever people's attempts reach. A few agents in
-    /// one country may have trouble of their own.
+    /// Agents all over the world: what two of three find dead is dead whatever people's attempts reach. A few agents in
+    /// one country may have trouble of their own, and almost half of all may lie.
     worldwide: bool,
 }
 
@@ -154,7 +154,8 @@ impl Measured {
         let strongest = self.flows.iter().max_by(|a, b| a.strength().total_cmp(&b.strength()));
         let silence = strongest.map_or(0.0, |flow| flow.silence());
         let votes = self.down + self.well;
-        let is_voted = votes > 0.0 && (self.worldwide || self.attempts <= 0.0);
+        let is_clear = self.worldwide && self.down >= 2.0 * self.well;
+        let is_voted = votes > 0.0 && (is_clear || self.attempts <= 0.0);
         let voted = if is_voted { self.down / votes } else { 0.0 };
         Effect { failing, voted, silence }
     }
