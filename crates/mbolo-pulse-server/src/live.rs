@@ -4,6 +4,8 @@
 //! order. What comes later corrects history. After a restart the history in the store is read first: incidents in the
 //! store win, and what the detector finds again before the last closed minute is not news.
 
+mod reconcile;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,8 @@ use mbolo_pulse::board::{Board, Cause, IncidentBoard, TargetBoard, UpdateBoard};
 use mbolo_pulse::{
     Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Transition,
 };
+
+use reconcile::Known;
 
 use crate::board_maker::{Ingredients, Told, make};
 use crate::recent::{MOST_AHEAD, Recent};
@@ -104,6 +108,8 @@ pub struct Live {
     detector: Detector,
     recent: Recent,
     incidents: BTreeMap<String, IncidentRow>,
+    /// Which of them the detector calls otherwise.
+    known: Known,
     /// Incidents whose last change is not in the store yet.
     unsaved: BTreeSet<String>,
     watches: Vec<Watch>,
@@ -141,6 +147,7 @@ impl Live {
                 .into_iter()
                 .map(|one| (one.incident.id.0.clone(), renamed(one, &names)))
                 .collect(),
+            known: Known::default(),
             unsaved: BTreeSet::new(),
             watches: store.read(watches)?,
             waiting: BTreeMap::new(),
@@ -157,10 +164,10 @@ impl Live {
         };
         // What was committed since the store was opened comes with the history.
         shared.store.take_fresh();
-        live.replay(now)?;
+        let news = live.replay(now)?;
+        live.reconcile(news, now);
         live.read_measured_days(now)?;
         live.refresh_open();
-        live.close_forgotten(now);
         live.begin_watch(now);
         live.shared.note_judged();
         Ok(live)
@@ -179,8 +186,9 @@ impl Live {
         Ok(before)
     }
 
-    /// Gives the detector the history, minute after minute, up to the one that is open now.
-    fn replay(&mut self, now: Minute) -> Result<(), StoreError> {
+    /// Gives the detector the history, minute after minute, up to the one that is open now. Returns what it said of minutes
+    /// that were not judged before.
+    fn replay(&mut self, now: Minute) -> Result<Vec<Transition>, StoreError> {
         let shared = self.shared.clone();
         let before = self.closed_before(now)?;
         // A clock that was set back a little does not make the detector go back.
@@ -188,7 +196,7 @@ impl Live {
         let Some(first) = shared.store.read(first_minute)? else {
             self.closed = end;
             self.detector.advance(end);
-            return Ok(());
+            return Ok(Vec::new());
         };
         let from = first.max(Minute(end.0.saturating_sub(shared.config.replay_days * 1_440)));
         let started = Instant::now();
@@ -217,9 +225,8 @@ impl Live {
         })?;
         news.extend(self.detector.advance(end).into_iter().filter(is_news));
         self.closed = end;
-        news.into_iter().for_each(|transition| self.take(transition));
         tracing::info!(rows, refused, took_ms = started.elapsed().as_millis() as u64, "the history is read");
-        Ok(())
+        Ok(news)
     }
 
     /// What was measured on days before those whose counts were read.
@@ -232,20 +239,6 @@ impl Live {
             }
         }
         Ok(())
-    }
-
-    /// An incident that is open in the store and that the detector does not know any more would stay open for ever.
-    fn close_forgotten(&mut self, now: Minute) {
-        let open: BTreeSet<String> = self.detector.open().map(|incident| incident.id.0.clone()).collect();
-        for (id, row) in &mut self.incidents {
-            if row.incident.state != IncidentState::Resolved && !open.contains(id) {
-                row.incident.state = IncidentState::Resolved;
-                row.incident.resolved_at = Some(now);
-                let state = Some(IncidentState::Resolved);
-                row.updates.push(UpdateBoard { at: now, state, scope: None, text: None });
-                self.unsaved.insert(id.clone());
-            }
-        }
     }
 
     fn begin_watch(&mut self, now: Minute) {
@@ -337,8 +330,9 @@ impl Live {
     }
 
     /// A transition becomes the incident's new state and a line of its timeline.
-    fn take(&mut self, transition: Transition) {
-        let id = transition.incident.id.0.clone();
+    fn take(&mut self, mut transition: Transition) {
+        let id = self.known.name(&transition.incident.id).to_owned();
+        transition.incident.id.0.clone_from(&id);
         tracing::info!(%id, state = ?transition.incident.state, scope = %transition.incident.scope, "incident");
         let (before, mut row) = match self.incidents.remove(&id) {
             Some(row) => (Some((row.incident.state, row.incident.scope.clone())), row),
@@ -365,7 +359,8 @@ impl Live {
     /// Numbers of open incidents change every minute without a transition: how much fails, and by what it is seen.
     fn refresh_open(&mut self) {
         for incident in self.detector.open() {
-            let Some(row) = self.incidents.get_mut(&incident.id.0) else { continue };
+            let name = self.known.name(&incident.id);
+            let Some(row) = self.incidents.get_mut(name) else { continue };
             let known = &mut row.incident;
             let is_same = known.impact == incident.impact
                 && known.evidence == incident.evidence
@@ -380,7 +375,7 @@ impl Live {
             known.services.clone_from(&incident.services);
             known.kind = incident.kind;
             known.scope_uncertain = incident.scope_uncertain;
-            self.unsaved.insert(incident.id.0.clone());
+            self.unsaved.insert(name.to_owned());
         }
     }
 

@@ -278,3 +278,102 @@ fn a_renamed_service_keeps_its_counts_and_a_removed_one_is_not_shown() {
     assert_eq!(board.services.len(), 1);
     assert_eq!(board.service("x").unwrap().reports_1h, 3);
 }
+
+/// Sockets of two networks in each of some countries; `late` minutes of Gabon come after their turn.
+fn gauges(minute: Minute, cut: bool) -> Vec<Count> {
+    let places =
+        [("GA", 1, 300), ("GA", 2, 250), ("FR", 3, 900), ("FR", 4, 800), ("KE", 5, 400), ("KE", 6, 300)];
+    let gauge = |(cc, asn, usual): (&str, u32, u32)| {
+        let n = if cut && cc == "GA" { 0 } else { usual + (minute.0 * 7 + asn) % 5 };
+        let cell = Some(Arc::from("cell"));
+        let cc = Country::new(cc).unwrap();
+        Count {
+            cc,
+            asn: Asn(asn),
+            n,
+            cell,
+            service: ServiceId::new("mbolo").unwrap(),
+            ..count(minute, Signal::Gauge)
+        }
+    };
+    places.into_iter().map(gauge).collect()
+}
+
+fn open_of(live: &Live) -> Vec<(String, IncidentState, String)> {
+    let open = live.incidents.values().filter(|one| one.incident.state != IncidentState::Resolved);
+    let line = |one: &IncidentRow| {
+        let incident = &one.incident;
+        (incident.id.0.clone(), incident.state, incident.scope.to_string())
+    };
+    open.map(line).collect()
+}
+
+/// Gabon is cut off; its first `late` minutes are told when they are over. Restarted after each of so many minutes.
+fn cut_off_and_restarted(late: u32, restarts: std::ops::Range<u32>, services: &str) {
+    for restart in restarts {
+        let directory = tempfile::tempdir().unwrap();
+        let mut minute = Minute(28_000_000);
+        let clock = Clock::manual(at(minute));
+        let one = shared(directory.path(), &clock);
+        let mut live = Live::start(one.clone()).unwrap();
+        let mut kept = Vec::new();
+        for after in -400..i64::from(restart) {
+            let rows = gauges(minute, after >= 0);
+            let is_late = (0..i64::from(late)).contains(&after);
+            let due = std::mem::replace(&mut kept, if is_late { rows.clone() } else { Vec::new() });
+            one.store.add_and_wait(if is_late { Vec::new() } else { rows }).unwrap();
+            minute = minute.plus(1);
+            clock.set_ms(at(minute));
+            live.turn();
+            one.store.add_and_wait(due).unwrap();
+            live.turn();
+        }
+        let before = open_of(&live);
+        drop((live, one));
+        let text = format!("replay_days = 10\n{services}");
+        let config = Config::layered(&text, |_| None, crate::config::Overrides::default()).unwrap();
+        let again = for_tests(Config { data: directory.path().to_owned(), ..config }, &clock);
+        let mut live = Live::start(again.clone()).unwrap();
+        live.turn();
+        let after = open_of(&live);
+        for one in &before {
+            assert!(after.iter().any(|other| other.0 == one.0), "{late} {restart}: {before:?} {after:?}");
+        }
+        let cut: Vec<_> = again.published().board.open().map(|one| one.incident.scope.clone()).collect();
+        if restart >= late + 6 {
+            assert_eq!(
+                cut,
+                [mbolo_pulse::Scope::Country { cc: Country::new("GA").unwrap() }],
+                "{late} {restart}"
+            );
+        }
+        for _ in 0..20 {
+            again.store.add_and_wait(gauges(minute, true)).unwrap();
+            minute = minute.plus(1);
+            clock.set_ms(at(minute));
+            live.turn();
+        }
+        let lasting = open_of(&live);
+        assert_eq!(lasting.len(), 1, "{late} {restart}: {before:?} {after:?} {lasting:?}");
+        assert_eq!(lasting[0].1, IncidentState::Confirmed, "{lasting:?}");
+        for _ in 0..60 {
+            again.store.add_and_wait(gauges(minute, false)).unwrap();
+            minute = minute.plus(1);
+            clock.set_ms(at(minute));
+            live.turn();
+        }
+        assert_eq!(open_of(&live), []);
+    }
+}
+
+#[test]
+fn whenever_it_is_restarted_no_open_incident_is_lost_also_if_its_beginning_was_told_late() {
+    cut_off_and_restarted(0, 0..12, "");
+    cut_off_and_restarted(1, 4..8, "");
+    cut_off_and_restarted(3, 0..16, "");
+}
+
+#[test]
+fn an_incident_goes_on_under_a_services_new_name() {
+    cut_off_and_restarted(0, 6..8, "[[services]]\nid = \"cells\"\nname = \"Cells\"\naliases = [\"mbolo\"]");
+}
