@@ -1,8 +1,10 @@
 //! Makes the board: everything that may be said in public, and nothing else.
 //!
 //! Privacy is decided here and nowhere behind it: a country is public from 5 reporters, a network from 20, and an
-//! incident that rests on reports alone has to pass the same bar. Health follows from incidents, never from a chart; and
-//! without an incident a thing is up only if it was measured lately, for reports measure nothing.
+//! incident that rests on reports alone has to pass the same bar. Health follows from incidents, never from a chart; what may
+//! be green without an incident is decided in [`green`].
+
+mod green;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +19,8 @@ use crate::edge::Place;
 use crate::recent::{BIN_MINUTES, BINS, Recent, Tally};
 use crate::store::Watch;
 use crate::voices::People;
+
+use green::Looks;
 
 /// A country's numbers are public from this many reporters.
 pub const COUNTRY_FROM: u32 = 5;
@@ -232,8 +236,8 @@ fn service_board(
     let (countries, networks) =
         places.into_iter().partition(|place: &PlaceBoard| place.scope.level() == mbolo_pulse::Level::Country);
     let hour = from.recent.places(&service.id, Minute(minute.0.saturating_sub(60)));
-    let is_measured = from.is_judging && measured.is_some_and(|at| minute.since(at) <= MEASURED_LATELY);
-    let worst = open_of(incidents, service)
+    let open: Vec<&Incident> = open_of(incidents, service).collect();
+    let worst = (open.iter())
         .filter(|incident| matches!(incident.scope, Scope::World | Scope::Cell { .. }))
         .map(|incident| match (&incident.scope, health_of(incident)) {
             // One of our cells is not the whole service.
@@ -243,14 +247,25 @@ fn service_board(
         .max()
         .unwrap_or(Health::Unknown);
     let targets = from.targets.get(&service.id).cloned().unwrap_or_default();
+    let looks = Looks {
+        scope: &Scope::World,
+        is_judging: from.is_judging,
+        is_measured: measured.is_some_and(|at| minute.since(at) <= MEASURED_LATELY),
+        quarter: sum(from.recent.places(&service.id, Minute(minute.0.saturating_sub(MEASURED_LATELY)))),
+        networks: (0, 0),
+        open: &open,
+        service,
+        targets: &targets,
+    };
     let health = match worst {
-        // Before the detector has judged, or where it has found less than this, nothing is green.
-        Health::Unknown if needs_what_is_down(&targets, &Scope::World) => {
-            let is_known =
-                open_of(incidents, service).any(|incident| health_of(incident) >= Health::Degraded);
-            if is_known { Health::Degraded } else { Health::Unknown }
+        Health::Unknown if looks.may_be_up() => Health::Up,
+        // What it needs is down, and where is not settled yet.
+        Health::Unknown
+            if needs_what_is_down(&targets, &Scope::World)
+                && open.iter().any(|incident| health_of(incident) >= Health::Degraded) =>
+        {
+            Health::Degraded
         }
-        Health::Unknown if is_measured => Health::Up,
         worst => worst,
     };
     ServiceBoard {
@@ -371,8 +386,13 @@ fn places(
     let mut boards: Vec<PlaceBoard> = known
         .into_iter()
         .filter_map(|(scope, known)| {
-            let may_be_green = from.is_judging && !needs_what_is_down(targets, &scope);
-            place_board(scope, &known, &open, &agents, may_be_green)
+            let may_be_up = |is_measured| {
+                let (is_judging, quarter, scope, open) = (from.is_judging, known.quarter, &scope, &open[..]);
+                let networks = (known.networks_measured, known.networks_down);
+                Looks { scope, is_judging, is_measured, quarter, networks, open, service, targets }
+                    .may_be_up()
+            };
+            place_board(scope.clone(), &known, &open, &agents, may_be_up)
         })
         .collect();
     boards.sort_by_key(|place| (std::cmp::Reverse(place.health), std::cmp::Reverse(place.reports_1h)));
@@ -383,6 +403,12 @@ fn places(
         *kept <= MOST_PLACES
     });
     boards
+}
+
+fn sum(places: BTreeMap<Place, Tally>) -> Tally {
+    let mut sum = Tally::default();
+    places.values().for_each(|tally| merge(&mut sum, tally));
+    sum
 }
 
 fn merge(into: &mut Tally, other: &Tally) {
@@ -409,7 +435,7 @@ fn place_board(
     known: &Known,
     open: &[&Incident],
     agents: &BTreeSet<Scope>,
-    may_be_green: bool,
+    may_be_up: impl FnOnce(bool) -> bool,
 ) -> Option<PlaceBoard> {
     let bar = if matches!(scope, Scope::Asn { .. }) { NETWORK_FROM } else { COUNTRY_FROM };
     let from_incidents = open
@@ -423,7 +449,7 @@ fn place_board(
     let says_something = enough_reports || enough_measured || known.networks_measured > 0;
     let is_measured = (enough_measured && known.quarter.measured) || known.networks_measured > 0;
     let health = match from_incidents {
-        Health::Unknown if is_measured && may_be_green => Health::Up,
+        Health::Unknown if may_be_up(is_measured) => Health::Up,
         health => health,
     };
     let has_own_incident = open.iter().any(|incident| incident.scope == scope);

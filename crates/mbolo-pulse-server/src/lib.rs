@@ -24,6 +24,7 @@ mod official;
 mod published;
 mod recent;
 mod repeats;
+mod rounds;
 mod serve;
 mod shared;
 mod slices;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use mbolo_pulse::board::{Board, Cause, IncidentBoard, TargetBoard, UpdateBoard};
 use mbolo_pulse::{
-    Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Transition,
+    Count, Detector, DetectorConfig, IncidentId, IncidentState, Minute, ServiceId, Signal, Transition,
 };
 
 use reconcile::Known;
@@ -267,10 +267,8 @@ impl Live {
     pub fn turn(&mut self) -> Duration {
         self.gather();
         let clock = self.shared.clock.clone();
-        let grace = i64::from(self.shared.config.grace_seconds) * 1_000;
-        let due = |minute: Minute| (minute.unix() + 60) * 1_000 + grace;
         let mut closed_any = false;
-        while due(self.closed) <= clock.now_ms() {
+        while self.shared.due(self.closed) <= clock.now_ms() {
             self.close(self.closed);
             closed_any = true;
         }
@@ -280,7 +278,7 @@ impl Live {
             self.save(closed_any);
             self.make_board();
         }
-        clock.real(due(self.closed) - clock.now_ms()).min(Duration::from_millis(100))
+        clock.real(self.shared.due(self.closed) - clock.now_ms()).min(Duration::from_millis(100))
     }
 
     fn between_boards(&self) -> Duration {
@@ -295,9 +293,16 @@ impl Live {
         for count in self.shared.store.take_fresh() {
             let Some(service) = self.names.get(&count.service).cloned() else { continue };
             let count = Count { service, ..count };
-            self.recent.push(&count, now);
             self.changed = true;
-            if count.minute < self.closed {
+            let is_late = count.minute < self.closed;
+            match count.signal {
+                // What the detector did not see is not shown as if it had judged it.
+                Signal::Gauge | Signal::Heartbeat if is_late => {
+                    self.recent.push_day(&count.service, count.minute.0 / 1_440);
+                }
+                _ => self.recent.push(&count, now),
+            }
+            if is_late {
                 // Too late for its minute: it corrects history, and what is too late for that is only on the chart.
                 let _ = self.detector.push(&count);
             } else {

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub agents_abstained: Counter,
     /// Batches of cells.
     pub gauge_batches: Counter,
+    /// Batches of cells that came after their minute was closed.
+    pub gauge_batches_late: Counter,
     /// Batches that were there already.
     pub batches_repeated: Counter,
     /// Batches without a valid signature of somebody who is configured.
@@ -76,6 +78,11 @@ pub fn render(shared: &Shared) -> String {
         ("agent_batches_total", "Batches of agents", metrics.agent_batches.get()),
         ("agents_abstained_total", "Batches of agents that abstained", metrics.agents_abstained.get()),
         ("gauge_batches_total", "Batches of cells", metrics.gauge_batches.get()),
+        (
+            "gauge_batches_late_total",
+            "Batches of cells that came after their minute was closed",
+            metrics.gauge_batches_late.get(),
+        ),
         ("batches_repeated_total", "Batches that were there already", metrics.batches_repeated.get()),
         ("batches_unsigned_total", "Batches without a valid signature", metrics.batches_unsigned.get()),
         ("comments_total", "Comments received", metrics.comments.get()),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use mbolo_pulse::ServiceId;
 use mbolo_pulse::board::{Board, ProbeRow, TargetBoard};
+use mbolo_pulse::{Minute, ServiceId};
 use mbolo_pulse_publish::Publisher;
 
 use crate::admission::Admission;
@@ -17,6 +17,7 @@ use crate::live::Commands;
 use crate::metrics::Metrics;
 use crate::published::Published;
 use crate::repeats::Repeats;
+use crate::rounds::Rounds;
 use crate::store::{CommentRow, Store, StoreError, approved_comments, taken_beacons};
 use crate::targets::Targets;
 use crate::work::Work;
@@ -26,6 +27,9 @@ const AGENTS_SILENT: i64 = 600;
 
 /// A minute is given to the detector every minute. Without one for this long nothing is known to work.
 const JUDGED_LATELY: Duration = Duration::from_secs(150);
+
+/// That a cell is late is said this often, seconds.
+const LATE_SAID_EVERY: i64 = 3_600;
 
 /// That the clock and the store disagreed at the start is said for this long, seconds.
 const JUMP_SHOWN: i64 = 3_600;
@@ -58,6 +62,10 @@ pub struct Shared {
     comments: RwLock<Arc<Vec<CommentRow>>>,
     /// Beacons that were taken.
     pub beacons: Repeats,
+    /// Agents' rounds.
+    pub rounds: Mutex<Rounds>,
+    /// When it was said of each cell that it is late, Unix seconds.
+    late_said: Mutex<BTreeMap<String, i64>>,
     judged_at: Mutex<Instant>,
     /// Until when `clock_jump` is said whatever the clock does, Unix seconds.
     jump_shown_until: AtomicI64,
@@ -88,6 +96,8 @@ impl Shared {
             agent_heard: AtomicI64::new(clock.now()),
             comments: RwLock::new(Arc::new(comments)),
             beacons,
+            rounds: Mutex::default(),
+            late_said: Mutex::default(),
             judged_at: Mutex::new(Instant::now()),
             jump_shown_until: AtomicI64::new(i64::MIN),
             config,
@@ -115,6 +125,27 @@ impl Shared {
         self.agent_heard.fetch_max(now, Ordering::Relaxed);
         lock(&self.targets).note(service, agent, place, row, now);
         self.probed.store(true, Ordering::Relaxed);
+    }
+
+    /// When a minute is over and what has come for it is given to the detector, Unix milliseconds.
+    pub fn due(&self, minute: Minute) -> i64 {
+        (minute.unix() + 60 + i64::from(self.config.grace_seconds)) * 1_000
+    }
+
+    /// A cell's gauge came after its minute was closed. Now and then the operator is told.
+    pub fn note_late(&self, cell: &str) {
+        self.metrics.gauge_batches_late.add(1);
+        let now = self.clock.now();
+        let before = lock(&self.late_said).get(cell).copied();
+        if before.is_none_or(|before| now - before >= LATE_SAID_EVERY) {
+            lock(&self.late_said).insert(cell.to_owned(), now);
+            let grace_seconds = self.config.grace_seconds;
+            tracing::warn!(
+                cell,
+                grace_seconds,
+                "a cell's gauge comes after its minute was closed, so the detector does not see it; check the cell's clock"
+            );
+        }
     }
 
     /// Whether agents measured anything since this was asked last.

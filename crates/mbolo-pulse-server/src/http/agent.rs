@@ -1,12 +1,12 @@
 //! What agents measured. An agent that lost its own network abstains; where an agent stands is the configuration's word.
 //! What its round counts for a service is decided in [`round`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use mbolo_pulse::board::ProbeRow;
 use mbolo_pulse::{Count, Minute, ServiceId, Signal};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::signed::{check_batch_name, check_minute, signer};
 use super::{App, Refused};
 use crate::config::Config;
 use crate::edge::Place;
+use crate::shared::lock;
 use crate::store::Batch;
 use crate::targets::round;
 
@@ -89,11 +90,22 @@ pub async fn results(State(shared): App, headers: HeaderMap, body: Bytes) -> Res
         shared.metrics.agents_abstained.add(1);
         return Ok(Json(json!({ "counted": false, "abstained": true })));
     }
+    let is_admitted =
+        lock(&shared.rounds).admit(&agent.name, Minute(batch.minute), &batch.batch, shared.clock.minute());
+    if !is_admitted {
+        let message = "this agent has told six rounds of this minute already";
+        return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "too_many_rounds", message));
+    }
     let minute = counted_in(Minute(batch.minute), shared.clock.minute(), PROBES);
     let mut rows: BTreeMap<ServiceId, Vec<ProbeRow>> = BTreeMap::new();
+    let mut named = BTreeSet::new();
     let mut not_understood = Vec::new();
     for result in batch.results {
-        let (service, target) = match understand(&shared.config, &result) {
+        let understood = understand(&shared.config, &result).and_then(|(service, target)| {
+            let is_new = named.insert((service.clone(), target.clone()));
+            is_new.then_some((service, target)).ok_or_else(|| "this target is there twice".to_owned())
+        });
+        let (service, target) = match understood {
             Ok(understood) => understood,
             Err(why) => {
                 let TargetResult { service, target, .. } = result;
@@ -239,7 +251,7 @@ mod tests {
         let one = |service: &str, target: &str| json!({ "service": service, "target": target, "ok": false });
         let body = json!({ "batch": "b", "minute": shared.clock.minute(), "results": [
             one("signal", "tls://chat.signal.org:443"), one("signal", ""), one("signal", "\u{202e}gro.langis"),
-            one("nosuch", "https://signal.org"), one("signal", "https://signal.org/\u{7}"),
+            one("nosuch", "https://signal.org"), one("signal", "tls://Chat.signal.org"), one("signal", "https://signal.org/\u{7}"),
         ] });
         let said = said_of(&shared, &key, &body).await;
         assert_eq!(said["results"], 1);
@@ -249,7 +261,14 @@ mod tests {
             .iter()
             .map(|one| one["target"].as_str().unwrap())
             .collect();
-        assert_eq!(targets, ["", "\u{202e}gro.langis", "https://signal.org", "https://signal.org/\u{7}"]);
+        let told = [
+            "",
+            "\u{202e}gro.langis",
+            "https://signal.org",
+            "tls://Chat.signal.org",
+            "https://signal.org/\u{7}",
+        ];
+        assert_eq!(targets, told);
         let rows = shared.probe_rows();
         let shown: Vec<_> = rows.values().flatten().map(|row| row.target.as_str()).collect();
         assert_eq!(shown, ["tls://chat.signal.org"], "by the name that the configuration gives it");

@@ -75,5 +75,9 @@ pub async fn gauge(State(shared): App, headers: HeaderMap, body: Bytes) -> Resul
         shared.store.add_once(batch, counts).await.inspect_err(|_| shared.metrics.not_stored.add(1))?;
     let counter = if is_new { &shared.metrics.gauge_batches } else { &shared.metrics.batches_repeated };
     counter.add(1);
-    Ok(Json(json!({ "counted": is_new })))
+    let is_late = is_new && shared.due(Minute(gauge.minute)) <= shared.clock.now_ms();
+    if is_late {
+        shared.note_late(&cell.name);
+    }
+    Ok(Json(json!({ "counted": is_new, "late": is_late })))
 }

@@ -197,11 +197,14 @@ fn while_no_minute_is_judged_nothing_is_said_to_work() {
     let minute = Minute(28_000_000);
     let clock = Clock::manual(at(minute));
     let shared = shared(directory.path(), &clock);
-    shared.store.add_and_wait(vec![probe(minute)]).unwrap();
+    shared
+        .store
+        .add_and_wait(vec![Count { service: ServiceId::new("telegram").unwrap(), ..probe(minute) }])
+        .unwrap();
     let mut live = Live::start(shared.clone()).unwrap();
     let health = |live: &mut Live| {
         live.turn();
-        shared.published().board.service("whatsapp").unwrap().health
+        shared.published().board.service("telegram").unwrap().health
     };
     assert_eq!(health(&mut live), mbolo_pulse::board::Health::Up);
     shared.judged_ago(Duration::from_secs(151));
@@ -308,7 +311,8 @@ fn open_of(live: &Live) -> Vec<(String, IncidentState, String)> {
     open.map(line).collect()
 }
 
-/// Gabon is cut off; its first `late` minutes are told when they are over. Restarted after each of so many minutes.
+/// Gabon is cut off; its first `late` minutes are told when they are over, and after them all is well for a minute. Restarted
+/// after each of so many minutes.
 fn cut_off_and_restarted(late: u32, restarts: std::ops::Range<u32>, services: &str) {
     for restart in restarts {
         let directory = tempfile::tempdir().unwrap();
@@ -318,7 +322,8 @@ fn cut_off_and_restarted(late: u32, restarts: std::ops::Range<u32>, services: &s
         let mut live = Live::start(one.clone()).unwrap();
         let mut kept = Vec::new();
         for after in -400..i64::from(restart) {
-            let rows = gauges(minute, after >= 0);
+            let is_well = late > 0 && after == i64::from(late);
+            let rows = gauges(minute, after >= 0 && !is_well);
             let is_late = (0..i64::from(late)).contains(&after);
             let due = std::mem::replace(&mut kept, if is_late { rows.clone() } else { Vec::new() });
             one.store.add_and_wait(if is_late { Vec::new() } else { rows }).unwrap();

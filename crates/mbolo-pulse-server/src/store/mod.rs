@@ -4,7 +4,7 @@
 //! are the waiting requests answered. So a count that was acknowledged survives a killed process and a lost supply, and
 //! ten thousand reports a second are a few rows a commit. Readers have a connection of their own.
 //!
-//! When a commit fails nothing of it counts, the requests are refused, and [`Store::trouble`] says why until one works.
+//! When a commit fails nothing of it counts, the requests are refused, and [`Store::trouble`] says why until one works that is as large.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

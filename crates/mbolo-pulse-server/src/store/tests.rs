@@ -101,6 +101,8 @@ async fn a_full_disk_is_said_and_what_was_there_can_still_be_read() {
     assert_eq!(store.take_fresh().len() as u32, kept * 500, "a refused batch reached the detector");
     store.change(|tx| tx.execute("DELETE FROM counts WHERE minute < 2000", []).map(drop)).await.unwrap();
     store.add(vec![reports(9_000_000, 1)]).await.unwrap();
+    assert_eq!(store.trouble(), Trouble::Full, "there is room for a little");
+    store.add((0..500).map(|minute| reports(8_000_000 + minute, 1)).collect()).await.unwrap();
     assert_eq!(store.trouble(), Trouble::None);
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use mbolo_pulse::Count;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -12,6 +13,10 @@ use super::{Batch, Fresh, StoreError, counts};
 
 /// Jobs in one commit. More would make the first of them wait for the last.
 const MOST_AT_ONCE: usize = 4_096;
+
+/// A small change may find room where a larger one did not: for so long, or until one as large does, the disk is still
+/// said to be full.
+const STILL_FULL: Duration = Duration::from_secs(90);
 
 /// A change and how to tell what came of it: `Ok` once it is durable.
 type Undecided = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -62,6 +67,8 @@ pub(super) struct Writer {
     connection: Connection,
     fresh: Fresh,
     trouble: Arc<AtomicU8>,
+    /// When there was no room last, and for how many counts.
+    full: Option<(Instant, usize)>,
     committed: Arc<Committed>,
 }
 
@@ -83,7 +90,7 @@ impl Writer {
         trouble: Arc<AtomicU8>,
         committed: Arc<Committed>,
     ) -> Self {
-        Self { connection, fresh, trouble, committed }
+        Self { connection, fresh, trouble, full: None, committed }
     }
 
     /// Works until nobody can send any more.
@@ -104,7 +111,14 @@ impl Writer {
         let mut gathered = Gathered::default();
         let committed = self.write(batch, &mut gathered);
         let outcome = committed.map_err(|error| gathered.failed.take().unwrap_or_else(|| error.into()));
+        let rows = gathered.counts.len();
+        match &outcome {
+            Err(StoreError::Full) => self.full = Some((Instant::now(), rows)),
+            _ => self.full = self.full.filter(|(at, refused)| at.elapsed() < STILL_FULL && rows < *refused),
+        }
+        let is_full = self.full.is_some();
         let trouble = match &outcome {
+            Ok(()) if is_full => 1,
             Ok(()) => 0,
             Err(StoreError::Full) => 1,
             Err(_) => 2,
