@@ -73,6 +73,8 @@ health-up = Works
 health-reported = Reports only
 health-degraded = Partly down
 health-down = Down
+state-up-but-in = Problems: { $place }
+state-up-but = Problems in { $count } places
 state-suspected = Being checked
 state-reported = Reported
 state-confirmed = Confirmed
@@ -97,12 +99,15 @@ world-down = Yes. { $service } is down.
 world-down-since = Yes. { $service } has been down since { $since }.
 world-unknown = We cannot tell yet. There is no measurement of { $service } so far.
 world-unknown-lately = We cannot tell. { $service } has not been measured lately.
+world-unclear = We cannot tell. What we measure of { $service } does not say whether it works.
+world-checking = We are checking. Something has been unusual with { $service } since { $since }.
+world-failing = Perhaps. Most of what we measure of { $service } fails, but we do not know yet what is usual.
 answer-starting = We cannot tell yet.
 world-stale = We cannot tell now. Our last data is from { $ago }.
 
 ## Answers about the reader's place
 here-starting = Please look again in a moment.
-here-stale = This page is too old to be believed. Please try again in a few minutes, or on another mirror.
+here-stale = This page is too old to be believed. Please try again in a few minutes.
 here-no-place = We do not know where you are, so this is the answer for the world.
 here-no-place-down = It is not you. Do not restart your router.
 here-connectivity = For you, { $there }: networks have lost their connectivity since { $since }. It is not you. Do not restart your router.
@@ -129,19 +134,15 @@ learning-short = Learning.
 home-question = Is it down?
 home-description = What is down, for whom, where and since when: measured, with evidence.
 home-up = No. Everything we watch works.
-home-up-but = Not everywhere. Everything we watch works for most people; { $open ->
-    [one] there is one problem in one place
-   *[other] there are problems in { $open } places
-}.
+home-up-but = Not everywhere. Everything we watch works for most people; we see problems here: { $places }.
 home-measured = What we can measure works. We cannot tell yet about { $services }.
-home-measured-but = Not everywhere. What we can measure works for most people; { $open ->
-    [one] there is one problem in one place
-   *[other] there are problems in { $open } places
-}. We cannot tell yet about { $services }.
+home-measured-but = Not everywhere. What we can measure works for most people; we see problems here: { $places }. We cannot tell yet about { $services }.
 home-reported = Unclear. People report problems with { $services }; our measurements are normal.
 home-reported-unmeasured = Unclear. People report problems with { $services }; no measurement confirms it.
 home-down = Yes. We measure problems with { $services }.
 home-unknown = We cannot tell. Nothing is measured at the moment.
+home-unclear = We cannot tell at the moment. Below is what we know of each service.
+home-here = For you: { $headline }.
 home-stale = We cannot tell now. Our last data is from { $ago }.
 home-now = Happening now
 home-services = Services
@@ -273,14 +274,10 @@ measured-machines = Measurements
 measured-machines-value = { $n } % of attempts fail
 measured-machines-none = Nothing measured
 targets-unmeasured = No target is measured yet
-targets-caption = { $down ->
-    [0] { $all ->
-        [one] The one target is not down
-       *[other] None of { $all } targets is down
-    }
-    [one] { $down } of { $all } targets is down
-   *[other] { $down } of { $all } targets are down
-}
+targets-caption = { $up } of { $all } { $all ->
+    [one] target
+   *[other] targets
+} known to work, { $down } down
 target-required = needed
 target-unmeasured = not measured
 target-networks = { $n ->
@@ -333,6 +330,7 @@ what-service-impact = { $count ->
    *[other] { $services } fail { $there }, about { $percent } % of attempts
 }
 headline-open = { $what }, since { $since }
+headline-recovering = { $what }, since { $since }; it is getting better
 headline-wrong = { $what }, from { $from }
 headline-past = { $what }, from { $from } to { $to }
 delays-both = Seen after { $seen }; the service said so after { $said }.
@@ -490,8 +488,7 @@ feed-entry-title = { $state }: { $headline }
 feed-step = { $at }: { $text }
 feed-cause = Cause: { $cause } (source: { $source })
 badge-label = { $service }: { $health }
-badge-up-but-in = Problems: { $place }
-badge-up-but = Problems in { $count } places
+
 badge-stale = No fresh data
 status-none = Everything we watch works
 status-measured = What we can measure works; we cannot tell yet about { $services }

@@ -76,6 +76,8 @@ health-up = Fonctionne
 health-reported = Signalements
 health-degraded = Panne partielle
 health-down = En panne
+state-up-but-in = Problèmes : { $place }
+state-up-but = Problèmes à { $count } endroits
 state-suspected = En vérification
 state-reported = Signalé
 state-confirmed = Confirmé
@@ -87,11 +89,11 @@ signal-beacon = Tentatives d’applications en échec
 signal-heartbeat = Applications actives
 signal-gauge = Connexions ouvertes
 signal-probe = Mesures en échec
-signal-official = Parole du service
+signal-official = Annonce du service
 
 ## Réponses sur le monde
 world-up = Non. { $service } fonctionne.
-world-up-but = Pas partout. { $service } fonctionne presque partout ; nous voyons des problèmes ici : { $places }.
+world-up-but = Pas partout. { $service } fonctionne presque partout ; nous voyons des problèmes : { $places }.
 world-reported = Ce n’est pas clair. Des personnes signalent des problèmes avec { $service } ; nos mesures sont normales.
 world-reported-unmeasured = Ce n’est pas clair. Des personnes signalent des problèmes avec { $service } ; nous ne le mesurons pas en ce moment.
 world-degraded = En partie. { $service } échoue pour certaines personnes.
@@ -100,18 +102,21 @@ world-down = Oui. { $service } est en panne.
 world-down-since = Oui. { $service } est en panne depuis { $since }.
 world-unknown = Nous ne pouvons pas encore le dire. { $service } n’a pas encore été mesuré.
 world-unknown-lately = Nous ne pouvons pas le dire. { $service } n’a pas été mesuré récemment.
+world-unclear = Nous ne pouvons pas le dire. Ce que nous mesurons de { $service } ne dit pas s’il fonctionne.
+world-checking = Nous vérifions. Quelque chose d’inhabituel se passe avec { $service } depuis { $since }.
+world-failing = Peut-être. La plupart de nos mesures de { $service } échouent, mais nous ne savons pas encore ce qui est habituel.
 answer-starting = Nous ne pouvons pas encore le dire.
 world-stale = Nous ne pouvons pas le dire. Nos dernières données : { $ago }.
 
 ## Réponses sur le lieu de la personne
 here-starting = Revenez dans un instant.
-here-stale = Cette page est trop ancienne pour être crue. Réessayez dans quelques minutes, ou sur un autre miroir.
+here-stale = Cette page est trop ancienne pour être fiable. Réessayez dans quelques minutes.
 here-no-place = Nous ne savons pas où vous êtes : voici la réponse pour le monde.
 here-no-place-down = Ce n’est pas vous. Ne redémarrez pas votre box.
 here-connectivity = Pour vous, { $there } : des réseaux ont perdu leur connectivité depuis { $since }. Ce n’est pas vous. Ne redémarrez pas votre box.
 here-provider = Pour vous, { $there } : votre réseau a perdu sa connectivité depuis { $since }. Ce n’est pas votre appareil ; un autre réseau peut fonctionner.
 here-blocked = Pour vous, { $there } : { $service } est hors d’atteinte depuis { $since }, alors que d’autres services répondent. Ce n’est pas votre appareil.
-here-service = Pour vous, { $there } : c’est le service, depuis { $since }. Ce n’est pas vous. Ne redémarrez pas votre box.
+here-service = Pour vous, { $there } : le problème vient du service, depuis { $since }. Ce n’est pas vous. Ne redémarrez pas votre box.
 here-service-network = Pour vous, { $there } : { $service } échoue sur votre réseau depuis { $since }. Ce n’est pas votre appareil ; un autre réseau peut fonctionner.
 here-reported = Pour vous, { $there } : des personnes signalent des problèmes depuis { $since } ; nos mesures sont normales.
 here-reported-unmeasured = Pour vous, { $there } : des personnes signalent des problèmes depuis { $since } ; nous n’y mesurons rien en ce moment.
@@ -129,22 +134,18 @@ learning = Nous apprenons encore ce qui est habituel ici : ce qui dépend de l�
 learning-short = En apprentissage.
 
 ## Première page
-home-question = Est-ce en panne ?
+home-question = Y a-t-il une panne ?
 home-description = Ce qui est en panne, pour qui, où et depuis quand : mesuré, preuves à l’appui.
 home-up = Non. Tout ce que nous observons fonctionne.
-home-up-but = Pas partout. Tout ce que nous observons fonctionne presque partout ; il y a { $open ->
-    [one] un problème à un endroit
-   *[other] des problèmes à { $open } endroits
-}.
+home-up-but = Pas partout. Tout ce que nous observons fonctionne presque partout ; nous voyons des problèmes : { $places }.
 home-measured = Ce que nous pouvons mesurer fonctionne. Nous ne pouvons pas encore nous prononcer sur { $services }.
-home-measured-but = Pas partout. Ce que nous pouvons mesurer fonctionne presque partout ; il y a { $open ->
-    [one] un problème à un endroit
-   *[other] des problèmes à { $open } endroits
-}. Nous ne pouvons pas encore nous prononcer sur { $services }.
+home-measured-but = Pas partout. Ce que nous pouvons mesurer fonctionne presque partout ; nous voyons des problèmes : { $places }. Nous ne pouvons pas encore nous prononcer sur { $services }.
 home-reported = Ce n’est pas clair. Des personnes signalent des problèmes avec { $services } ; nos mesures sont normales.
 home-reported-unmeasured = Ce n’est pas clair. Des personnes signalent des problèmes avec { $services } ; aucune mesure ne le confirme.
 home-down = Oui. Nous mesurons des problèmes avec { $services }.
 home-unknown = Nous ne pouvons pas le dire. Rien n’est mesuré en ce moment.
+home-unclear = Nous ne pouvons pas le dire en ce moment. Voici ce que nous savons de chaque service.
+home-here = Pour vous : { $headline }.
 home-stale = Nous ne pouvons pas le dire. Nos dernières données : { $ago }.
 home-now = En ce moment
 home-services = Services
@@ -276,17 +277,11 @@ measured-machines = Les mesures
 measured-machines-value = { $n } % des tentatives échouent
 measured-machines-none = Rien de mesuré
 targets-unmeasured = Aucune cible n’est encore mesurée
-targets-caption = { $all ->
-    [one] Une seule cible : { $down ->
-        [0] elle n’est pas en panne
-       *[other] elle est en panne
-    }
-   *[other] { $down ->
-        [0] Aucune des { $all } cibles n’est en panne
-        [one] { $down } cible sur { $all } est en panne
-       *[other] { $down } cibles sur { $all } sont en panne
-    }
-}
+targets-caption = { $up ->
+    [0] Aucune cible sur { $all } connue pour fonctionner
+    [one] { $up } cible sur { $all } fonctionne
+   *[other] { $up } cibles sur { $all } fonctionnent
+}, { $down } en panne
 target-required = nécessaire
 target-unmeasured = non mesurée
 target-networks = { $down ->
@@ -322,9 +317,9 @@ incidents-none-unwatched = Aucun incident jusqu’ici. Nos observations commence
 incident-checking = Quelque chose d’inhabituel { $there } depuis { $since }. Nous vérifions ; rien n’est annoncé.
 incident-open = Tout savoir
 what-connectivity = Perte de connectivité { $there }
-what-connectivity-networks = Perte de connectivité { $there }, { $down ->
-    [one] { $down } réseau mesuré sur { $measured }
-   *[other] { $down } réseaux mesurés sur { $measured }
+what-connectivity-networks = Perte de connectivité { $there }, { $measured ->
+    [one] { $down } sur { $measured } réseau mesuré
+   *[other] { $down } des { $measured } réseaux mesurés
 }
 what-blocked = { $services } hors d’atteinte { $there }, d’autres services répondent
 what-reports = Des personnes signalent des problèmes avec { $services } { $there } ; nos mesures sont normales
@@ -339,6 +334,7 @@ what-service-impact = { $count ->
    *[other] { $services } échouent { $there }, environ { $percent } % des tentatives
 }
 headline-open = { $what }, depuis { $since }
+headline-recovering = { $what }, depuis { $since } ; la situation s’améliore
 headline-wrong = { $what }, début : { $from }
 headline-past = { $what }, début : { $from }, fin : { $to }
 delays-both = Vu après { $seen } ; le service l’a dit après { $said }.
@@ -359,7 +355,7 @@ steps-none = Rien n’a encore été noté.
 evidence-title = Preuves
 evidence-caption = Ce qui a été vu, comparé à ce qui serait habituel
 evidence-none = Aucune preuve n’est enregistrée.
-evidence-hint = Le poids est le logarithme de combien une panne rend plus vraisemblable ce qui a été vu. Les signaux sont pesés séparément, car ils tombent en panne séparément.
+evidence-hint = Le poids dit à quel point une panne rend plus vraisemblable ce qui a été vu ; c’est un logarithme. Les signaux sont pesés séparément, car ils tombent en panne séparément.
 evidence-targets = Ce que les agents ne pouvaient atteindre, au moment où le plus de réseaux le disaient
 facts-title = Faits
 fact-place = Où
@@ -496,8 +492,7 @@ feed-entry-title = { $state } : { $headline }
 feed-step = { $at } : { $text }
 feed-cause = Cause : { $cause } (source : { $source })
 badge-label = { $service } : { $health }
-badge-up-but-in = Problèmes : { $place }
-badge-up-but = Problèmes à { $count } endroits
+
 badge-stale = Pas de données récentes
 status-none = Tout ce que nous observons fonctionne
 status-measured = Ce que nous pouvons mesurer fonctionne ; nous ne pouvons pas encore nous prononcer sur { $services }

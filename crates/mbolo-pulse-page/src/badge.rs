@@ -1,10 +1,8 @@
 //! A word on other people's pages: how a service is now, as a small SVG that needs no font and no script.
 
 use mbolo_pulse::board::{Board, Health, ServiceBoard};
-use mbolo_pulse::model::Scope;
 
 use crate::feed::Xml;
-use crate::nearest;
 use crate::texts::Language;
 use crate::words;
 
@@ -12,18 +10,9 @@ use crate::words;
 /// works everywhere.
 pub fn badge(board: &Board, service: &ServiceBoard, language: Language, stale: bool) -> String {
     let texts = language.texts();
-    let places: Vec<&Scope> = nearest::open_of(board, service).map(|one| &one.incident.scope).collect();
-    let (health, word) = match (words::shown_health(service, stale), places.as_slice()) {
-        (_, _) if stale => (Health::Unknown, texts.get("badge-stale")),
-        (Health::Up, [place]) => {
-            let place = words::short(&words::place(texts, place), 40);
-            (Health::Degraded, texts.with("badge-up-but-in", &[("place", place.into())]))
-        }
-        (Health::Up, [_, ..]) => {
-            let count = places.len().to_string();
-            (Health::Degraded, texts.with("badge-up-but", &[("count", count.into())]))
-        }
-        (health, _) => (health, words::health(texts, health)),
+    let (health, word) = match words::how_it_is(texts, board, service, stale) {
+        (health, _) if stale => (health, texts.get("badge-stale")),
+        state => state,
     };
     let name = words::short(&service.name, 40);
     let label =

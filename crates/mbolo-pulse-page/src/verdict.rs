@@ -4,7 +4,7 @@
 
 use maud::Markup;
 use mbolo_pulse::board::{Health, IncidentBoard, ServiceBoard};
-use mbolo_pulse::model::{IncidentKind, IncidentState, Level, Scope};
+use mbolo_pulse::model::{IncidentKind, IncidentState, Level, Minute, Scope};
 
 use crate::context::PageContext;
 use crate::nearest;
@@ -61,8 +61,17 @@ fn world_sentence(
     }
     let worldwide = open.iter().find(|one| one.incident.scope == Scope::World);
     let key = match health {
-        Health::Unknown if service.fresh_at.is_some() => "world-unknown-lately",
-        Health::Unknown => "world-unknown",
+        Health::Unknown => match unknown(context, service) {
+            Unknown::Never => "world-unknown",
+            Unknown::NotLately => "world-unknown-lately",
+            Unknown::Suspected(since) => {
+                let since = when::moment_element(texts, since.unix(), context.now);
+                args.push(("since", since.into()));
+                "world-checking"
+            }
+            Unknown::Failing => "world-failing",
+            Unknown::Unclear => "world-unclear",
+        },
         Health::Reported if words::is_measured(context.board, service, &Scope::World) => "world-reported",
         Health::Reported => "world-reported-unmeasured",
         Health::Up => {
@@ -93,6 +102,38 @@ fn world_sentence(
         }
     };
     texts.rich(key, &args)
+}
+
+/// Why nothing is known of a service.
+enum Unknown {
+    Never,
+    NotLately,
+    /// Something is unusual since then; it is not announced.
+    Suspected(Minute),
+    /// What is measured mostly fails, and nobody knows yet whether that is usual.
+    Failing,
+    Unclear,
+}
+
+fn unknown(context: &PageContext<'_>, service: &ServiceBoard) -> Unknown {
+    if service.fresh_at.is_none() {
+        return Unknown::Never;
+    }
+    if !words::is_measured(context.board, service, &Scope::World) {
+        return Unknown::NotLately;
+    }
+    let suspected = context.board.incidents.iter().map(|one| &one.incident).find(|incident| {
+        incident.state == IncidentState::Suspected
+            && matches!(incident.scope, Scope::World | Scope::Cell { .. })
+            && incident.services.contains(&service.id)
+    });
+    if let Some(incident) = suspected {
+        return Unknown::Suspected(incident.started_at);
+    }
+    let rates = service.series_24h.iter().rev().take(3).filter_map(|bin| bin.failure_rate);
+    let fails = rates.fold(0.0, f64::max) > 1.0 / 3.0;
+    let is_dead = service.targets.iter().any(|target| target.down_in.contains(&Scope::World));
+    if fails || is_dead { Unknown::Failing } else { Unknown::Unclear }
 }
 
 fn here_sentence(

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use mbolo_pulse::board::{Board, Health, IncidentBoard, PlaceBoard, ServiceBoard};
 use mbolo_pulse::model::{Incident, IncidentKind, IncidentState, Problem, Scope, ServiceId, Signal};
 
+use crate::nearest;
 use crate::places;
 use crate::texts::{Arg, Texts};
 use crate::when;
@@ -43,6 +44,27 @@ pub(crate) fn shown_health(service: &ServiceBoard, is_stale: bool) -> Health {
         _ if is_stale => Health::Unknown,
         Health::Up if service.fresh_at.is_none() => Health::Unknown,
         health => health,
+    }
+}
+
+/// What may be shown for a service in a word: its health, or where it fails although it works for most.
+pub(crate) fn how_it_is(
+    texts: &Texts,
+    board: &Board,
+    service: &ServiceBoard,
+    is_stale: bool,
+) -> (Health, String) {
+    let places: Vec<&Scope> = nearest::open_of(board, service).map(|one| &one.incident.scope).collect();
+    match (shown_health(service, is_stale), places.as_slice()) {
+        (Health::Up, [scope]) => {
+            let place = short(&place(texts, scope), 40);
+            (Health::Degraded, texts.with("state-up-but-in", &[("place", place.into())]))
+        }
+        (Health::Up, [_, ..]) => {
+            let count = places.len().to_string();
+            (Health::Degraded, texts.with("state-up-but", &[("count", count.into())]))
+        }
+        (shown, _) => (shown, health(texts, shown)),
     }
 }
 
@@ -135,13 +157,16 @@ pub(crate) fn what(texts: &Texts, board: &Board, one: &IncidentBoard) -> String 
         IncidentKind::ReportsOnly if !is_open(one) || one.false_alarm => "what-reports-past",
         IncidentKind::ReportsOnly if all_measured(board, incident) => "what-reports",
         IncidentKind::ReportsOnly => "what-reports-unmeasured",
-        IncidentKind::Service => match incident.impact {
-            Some(impact) => {
-                args.push(("percent", Arg::Number(percent(impact))));
-                "what-service-impact"
+        // It was so bad; now it is not any more.
+        IncidentKind::Service => {
+            match incident.impact.filter(|_| incident.state != IncidentState::Recovering) {
+                Some(impact) => {
+                    args.push(("percent", Arg::Number(percent(impact))));
+                    "what-service-impact"
+                }
+                None => "what-service",
             }
-            None => "what-service",
-        },
+        }
     };
     texts.with(key, &args)
 }
@@ -182,6 +207,9 @@ fn headline_with<T, R>(
         Some(to) if !is_open(one) => write("headline-past", vec![("from", from), ("to", time(to.unix()))]),
         // Nothing has been going on since.
         _ if one.false_alarm => write("headline-wrong", vec![("from", from)]),
+        _ if one.incident.state == IncidentState::Recovering => {
+            write("headline-recovering", vec![("since", from)])
+        }
         _ => write("headline-open", vec![("since", from)]),
     }
 }

@@ -95,7 +95,7 @@ fn what_works_does_not_answer_for_what_nobody_measured() {
     local.incidents.remove(0);
     let text = text_of(&home(&context(&local, &nowhere)));
     assert!(
-        text.contains("there is one problem in one place. We cannot tell yet about Banque"),
+        text.contains("we see problems here: Gabon. We cannot tell yet about Banque exemple."),
         "{text:.300}"
     );
 }
@@ -131,14 +131,14 @@ fn somebody_in_gabon_is_told_about_gabon() {
     assert!(page.contains("Yours: Gabon Telecom (AS16058)"));
     let french = PageContext { language: Language::Fr, ..context(&board, &visitor) };
     let page = text_of(&service(&french, &whatsapp()).expect("a page"));
-    assert!(page.contains("Perte de connectivité au Gabon, 4 réseaux mesurés sur 4"), "{page}");
+    assert!(page.contains("Perte de connectivité au Gabon, 4 des 4 réseaux mesurés"), "{page}");
     let mut small = board.clone();
     for one in small.services.iter_mut().flat_map(|service| &mut service.countries) {
         (one.networks_measured, one.networks_down) = (1, 1);
     }
     let french = PageContext { board: &small, ..french };
     let page = text_of(&service(&french, &whatsapp()).expect("a page"));
-    assert!(page.contains("Perte de connectivité au Gabon, 1 réseau mesuré sur 1"), "{page}");
+    assert!(page.contains("Perte de connectivité au Gabon, 1 sur 1 réseau mesuré"), "{page}");
 }
 
 #[test]
@@ -329,6 +329,69 @@ fn an_open_page_renews_itself_without_scripts_unless_it_answers_a_form() {
 }
 
 #[test]
+fn what_fails_somewhere_is_not_green_on_the_first_page_and_its_readers_there_are_told() {
+    let (mut board, nowhere, in_gabon) =
+        (sample::sample_board(NOW), Visitor::default(), sample::visitor_in_gabon());
+    board.incidents.remove(0);
+    for service in &mut board.services {
+        (service.health, service.fresh_at) = (Health::Up, Some(NOW));
+    }
+    let page = home(&context(&board, &nowhere));
+    assert!(page.contains("data-health=\"degraded\""), "{page:.900}");
+    let text = text_of(&page);
+    assert!(text.contains("WhatsApp Problems: Gabon") && text.contains("Mairie de Libreville Works"), "{text}");
+    assert!(!text.contains("For you"));
+    let text = text_of(&home(&context(&board, &in_gabon)));
+    assert!(
+        text.contains("For you: Loss of connectivity in Gabon, 4 of 4 measured networks, since"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_not_known_says_why() {
+    let (mut board, nowhere) = (sample::quiet_board(NOW), Visitor::default());
+    let said = |board: &Board| {
+        let text = text_of(&service(&context(board, &nowhere), &whatsapp()).expect("a page"));
+        text.split_once("down? ").unwrap().1.chars().take(90).collect::<String>()
+    };
+    board.services[1].health = Health::Unknown;
+    assert!(
+        said(&board).starts_with("We cannot tell. What we measure of WhatsApp does not say"),
+        "{}",
+        said(&board)
+    );
+    board.services[1].series_24h.last_mut().unwrap().failure_rate = Some(1.0);
+    assert!(
+        said(&board).starts_with("Perhaps. Most of what we measure of WhatsApp fails"),
+        "{}",
+        said(&board)
+    );
+    let mut suspected = sample::sample_board(NOW).incidents[0].clone();
+    suspected.incident.state = IncidentState::Suspected;
+    suspected.incident.confirmed_at = None;
+    suspected.updates.clear();
+    board.incidents.push(suspected);
+    assert!(said(&board).starts_with("We are checking. Something has been unusual"), "{}", said(&board));
+    board.services[1].fresh_at = Some(NOW - 1_000);
+    assert!(
+        said(&board).starts_with("We cannot tell. WhatsApp has not been measured lately"),
+        "{}",
+        said(&board)
+    );
+    board.services[1].fresh_at = None;
+    assert!(said(&board).starts_with("We cannot tell yet."), "{}", said(&board));
+}
+
+#[test]
+fn what_recovers_is_said_to_get_better() {
+    let (mut board, nowhere) = (sample::sample_board(NOW), Visitor::default());
+    board.incidents[0].incident.state = IncidentState::Recovering;
+    let text = text_of(&service(&context(&board, &nowhere), &whatsapp()).expect("a page"));
+    assert!(text.contains("WhatsApp fails worldwide, since 07:01 UTC ; it is getting better"), "{text}");
+}
+
+#[test]
 fn an_observatory_that_has_just_been_started_says_so_and_not_that_its_data_is_old() {
     let mut board = sample::quiet_board(NOW);
     (board.seq, board.valid_until) = (0, NOW - 1);
@@ -403,7 +466,7 @@ fn one_dead_target_is_seen_among_others_and_few_networks_are_said_to_be_few() {
     let text = text_of(&service(&context, &whatsapp()).expect("a page"));
     let dead =
         "wss://web.whatsapp.com/ws/chat needed Down fails at: live connection down for 4 of 5 networks";
-    assert!(text.contains("1 of 4 targets is down") && text.contains(dead), "{text}");
+    assert!(text.contains("2 of 4 targets known to work, 1 down") && text.contains(dead), "{text}");
     assert!(text.contains("down for 0 of 2 networks measured from 2 networks, fewer than 5"), "{text}");
     assert!(text.contains("dns://whatsapp.net needed No data not measured"), "{text}");
     let outage = text_of(&incident(&context, &board.incidents[0].incident.id).expect("a page"));

@@ -483,11 +483,16 @@ fn history(from: &Ingredients<'_>, service: &ServiceConfig, incidents: &[Inciden
                 let incident = &one.incident;
                 let until = incident.resolved_at.unwrap_or(minute.plus(1));
                 let is_of_day = incident.started_at < end && until > begin;
-                if !is_of_day || incident.scope != Scope::World || !incident.services.contains(&service.id) {
+                if !is_of_day || !incident.services.contains(&service.id) {
                     continue;
                 }
-                health = health.max(worst_of(incident));
-                if incident.confirmed_at.is_some() {
+                health = health.max(match incident.scope {
+                    Scope::World => worst_of(incident),
+                    // Down for a country or for a cell's people is down in part.
+                    Scope::Country { .. } | Scope::Cell { .. } => worst_of(incident).min(Health::Degraded),
+                    Scope::Asn { .. } => Health::Unknown,
+                });
+                if incident.confirmed_at.is_some() && incident.scope == Scope::World {
                     down_minutes += until.min(end).since(incident.started_at.max(begin));
                 }
             }

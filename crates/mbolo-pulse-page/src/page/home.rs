@@ -1,7 +1,7 @@
 //! All services at a glance.
 
 use maud::{Markup, html};
-use mbolo_pulse::board::{Health, ServiceBoard};
+use mbolo_pulse::board::{Health, IncidentBoard, ServiceBoard};
 use mbolo_pulse::model::Scope;
 
 use super::service::{incident_line, no_incidents};
@@ -10,6 +10,7 @@ use crate::address;
 use crate::chart;
 use crate::context::PageContext;
 use crate::glyph;
+use crate::nearest;
 use crate::texts::Texts;
 use crate::verdict;
 use crate::when;
@@ -22,19 +23,24 @@ const INCIDENTS_SHOWN: usize = 8;
 pub fn home(context: &PageContext<'_>) -> String {
     let texts = context.language.texts();
     let all = Overview::of(context);
-    let health = all.health();
     let (open, recent): (Vec<_>, Vec<_>) = context
         .board
         .incidents
         .iter()
         .filter(|one| words::is_announced(one))
         .partition(|one| words::is_happening(one));
+    // What fails somewhere is not green.
+    let health =
+        if open.is_empty() || context.is_stale() { all.health() } else { all.health().max(Health::Degraded) };
     let content = html! {
         section class={ "verdict " (glyph::class(health)) } aria-labelledby="h-answer" {
             (glyph::health(health))
             div {
                 h1 id="h-answer" { (texts.get("home-question")) }
-                p class="answer" id="answer" { (answer(context, texts, &all, open.len())) }
+                p class="answer" id="answer" { (answer(context, texts, &all, &open)) }
+                @if let Some(headline) = here(context, texts) {
+                    p class="here" { (texts.rich("home-here", &[("headline", headline.into())])) }
+                }
                 p class="fresh" { (texts.rich("fresh-board", &[("ago", when::ago_element(texts, context.board.generated_at, context.now).into())])) }
             }
         }
@@ -93,7 +99,17 @@ impl<'a> Overview<'a> {
     }
 }
 
-fn answer(context: &PageContext<'_>, texts: &Texts, all: &Overview<'_>, open: usize) -> Markup {
+/// What happens where the reader is.
+fn here(context: &PageContext<'_>, texts: &Texts) -> Option<Markup> {
+    let place = nearest::known(context.visitor.place.as_ref()).filter(|_| !context.is_stale())?;
+    let services = context.board.services.iter();
+    let one = services
+        .filter_map(|service| nearest::nearest_incident(context.board, service, Some(place)))
+        .max_by_key(|one| one.incident.scope.level())?;
+    Some(words::headline_markup(texts, context.board, one, context.now))
+}
+
+fn answer(context: &PageContext<'_>, texts: &Texts, all: &Overview<'_>, open: &[&IncidentBoard]) -> Markup {
     if context.is_starting() {
         return texts.rich("answer-starting", &[]);
     }
@@ -104,16 +120,25 @@ fn answer(context: &PageContext<'_>, texts: &Texts, all: &Overview<'_>, open: us
     let is_measured = |service: &&ServiceBoard| words::is_measured(context.board, service, &Scope::World);
     let some_unknown = !all.unknown.is_empty();
     let (key, named) = match all.worst {
+        Health::Unknown if context.board.services.iter().any(|service| is_measured(&service)) => {
+            ("home-unclear", &all.unknown)
+        }
         Health::Unknown => ("home-unknown", &all.unknown),
-        Health::Up if open > 0 && some_unknown => ("home-measured-but", &all.unknown),
-        Health::Up if open > 0 => ("home-up-but", &all.unknown),
+        Health::Up if !open.is_empty() && some_unknown => ("home-measured-but", &all.unknown),
+        Health::Up if !open.is_empty() => ("home-up-but", &all.unknown),
         Health::Up if some_unknown => ("home-measured", &all.unknown),
         Health::Up => ("home-up", &all.unknown),
         Health::Reported if all.ill.iter().all(is_measured) => ("home-reported", &all.ill),
         Health::Reported => ("home-reported-unmeasured", &all.ill),
         Health::Degraded | Health::Down => ("home-down", &all.ill),
     };
-    texts.rich(key, &[("services", names(texts, named).into()), ("open", (open as f64).into())])
+    let mut places: Vec<String> = open.iter().map(|one| words::place(texts, &one.incident.scope)).collect();
+    places.dedup();
+    places.truncate(3);
+    texts.rich(
+        key,
+        &[("services", names(texts, named).into()), ("places", words::list(texts, &places).into())],
+    )
 }
 
 /// The first three names, and how many more there are.
@@ -127,14 +152,14 @@ fn names(texts: &Texts, services: &[&ServiceBoard]) -> String {
 }
 
 fn card(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) -> Markup {
-    let health = verdict::shown_health(context, service);
+    let (health, state) = words::how_it_is(texts, context.board, service, context.is_stale());
     let link = context.links().to(&address::service(service.id.as_str()));
     html! {
         li class={ "card service " (glyph::class(health)) } {
             (glyph::health(health))
             div {
                 h3 { a href=(link) { (service.name) } }
-                p class="state" { (words::health(texts, health)) }
+                p class="state" { (state) }
                 p class="hint" {
                     (texts.with("report-count", &[("n", service.reports_1h.into())]))
                     @if service.learning { " " (texts.get("learning-short")) }

@@ -1,7 +1,7 @@
 //! One service: the answer first, then the button to report, then the evidence.
 
 use maud::{Markup, html};
-use mbolo_pulse::board::{DayBoard, Health, IncidentBoard, PlaceBoard, ServiceBoard};
+use mbolo_pulse::board::{DayBoard, Health, IncidentBoard, PlaceBoard, ServiceBoard, TargetBoard};
 use mbolo_pulse::model::{IncidentState, Scope, ServiceId};
 
 use super::{Frame, document, targets};
@@ -283,8 +283,13 @@ fn measured(context: &PageContext<'_>, texts: &Texts, service: &ServiceBoard) ->
     let mut probes: Vec<_> = service.probes.iter().collect();
     probes.sort_by_key(|probe| probe.ok);
     let failed = service.probes.iter().filter(|probe| !probe.ok).count();
-    let down = service.targets.iter().filter(|target| target.is_down()).count();
-    let numbers = [("down", (down as f64).into()), ("all", (service.targets.len() as f64).into())];
+    let targets_that =
+        |is: fn(&TargetBoard) -> bool| service.targets.iter().filter(|target| is(target)).count() as f64;
+    let numbers = [
+        ("up", targets_that(|target| target.health == Health::Up).into()),
+        ("down", targets_that(TargetBoard::is_down).into()),
+        ("all", (service.targets.len() as f64).into()),
+    ];
     html! {
         section class="card" aria-labelledby="h-measured" {
             h2 id="h-measured" { (texts.get("measured-title")) }

@@ -151,6 +151,17 @@ fn a_world_outage_turns_the_day_red_and_a_false_alarm_does_not() {
     assert_eq!(down.record.median_minutes_to_confirm, Some(4.0));
     let wrong = board(&[], vec![IncidentBoard { false_alarm: true, ..outage }]);
     assert_eq!(wrong.service("whatsapp").unwrap().health, Health::Unknown);
+    let day_of = |scope: Scope| {
+        let board = board(&[], vec![incident(scope, Signal::Probe, 9.0)]);
+        board.service("whatsapp").unwrap().history_90d.last().unwrap().clone()
+    };
+    let gabon = day_of(Scope::Country { cc: gabon() });
+    assert_eq!(
+        (gabon.health, gabon.down_minutes),
+        (Health::Degraded, 0),
+        "down in part, and not in the world"
+    );
+    assert_eq!(day_of(Scope::Asn { cc: Country::new("GA").unwrap(), asn: Asn(1) }).health, Health::Unknown);
     assert_eq!((wrong.record.confirmed_90d, wrong.record.false_alarms_90d), (1, 1));
 }
 

@@ -93,13 +93,13 @@ fn scenes() -> Vec<Scene> {
     let around = |begin: Minute, before: u32, after: u32| (Minute(begin.0 - before), begin.plus(after));
     vec![
         Scene {
-            title: "Reconstruction: 19 July 2023",
+            title: "Reconstruction · 2023-07-19",
             from: Minute(outage.start.0 - 30),
             stretches: vec![(Minute(outage.start.0 - 30), outage.end.plus(60))],
             fact: outage,
         },
         Scene {
-            title: "Reconstruction: Gabon, August 2023",
+            title: "Reconstruction · Gabon · 2023-08-26",
             from: Minute(shutdown.start.0 - 20),
             stretches: vec![around(shutdown.start, 20, 90), around(shutdown.end, 20, 60)],
             fact: shutdown,
@@ -151,44 +151,56 @@ impl DemoOptions {
 
 async fn play_all(options: &DemoOptions, place: &std::path::Path) -> Result<(), DemoError> {
     let chosen = options.chosen()?;
-    let mut round = 0;
-    loop {
-        let mut told = Vec::new();
-        for (number, scene) in chosen.iter().enumerate() {
-            let data = place.join(format!("{round}-{number}"));
-            let observatory = open(options, scene, &data, std::mem::take(&mut told)).await?;
-            play(options, scene, observatory.shared()).await?;
-            let is_last = number + 1 == chosen.len();
-            if is_last && !options.repeat {
-                tracing::info!("the demonstration is over; its last moment stays on the page");
-                std::future::pending::<()>().await;
-            }
-            told = observatory
-                .shared()
-                .store
-                .read(|reader| incidents(reader, Minute(0)))
-                .map_err(ServeError::from)?;
-            observatory.stop().await;
-            // A directory that stays behind is removed with the whole.
-            let _ = std::fs::remove_dir_all(&data);
+    let directory = |scene: usize| place.join(scene.to_string());
+    let mut told = Vec::new();
+    prepare(options, &chosen[0], &directory(0)).await?;
+    for number in 0.. {
+        let (scene, data) = (&chosen[number % chosen.len()], directory(number));
+        let observatory = open(options, scene, &data, std::mem::take(&mut told)).await?;
+        play(options, scene, observatory.shared()).await?;
+        if number + 1 == chosen.len() && !options.repeat {
+            tracing::info!("the demonstration is over; its last moment stays on the page");
+            std::future::pending::<()>().await;
         }
-        round += 1;
+        // While the page is still there: a reader who comes in between would find nothing.
+        let next = &chosen[(number + 1) % chosen.len()];
+        prepare(options, next, &directory(number + 1)).await?;
+        if (number + 1) % chosen.len() != 0 {
+            let of_scene = observatory.shared().store.read(|reader| incidents(reader, Minute(0)));
+            told = of_scene.map_err(ServeError::from)?;
+        }
+        observatory.stop().await;
+        // A directory that stays behind is removed with the whole.
+        let _ = std::fs::remove_dir_all(&data);
     }
+    Ok(())
 }
 
-/// Writes the history of a scene and opens its page.
+/// Invents the history of a scene.
+async fn prepare(options: &DemoOptions, scene: &Scene, data: &std::path::Path) -> Result<(), DemoError> {
+    tracing::info!(scene = scene.title, "inventing {HISTORY_DAYS} days of history");
+    let (directory, from, seed, fact) = (data.to_owned(), scene.from, options.seed, scene.fact.clone());
+    let written = tokio::task::spawn_blocking(move || write_history(&directory, from, seed, &fact));
+    written
+        .await
+        .map_err(|error| ServeError::System(std::io::Error::other(error)))?
+        .map_err(ServeError::from)?;
+    Ok(())
+}
+
+/// Opens the page of a scene whose history is written. It remembers the incidents of the one before.
 async fn open(
     options: &DemoOptions,
     scene: &Scene,
     data: &std::path::Path,
     told: Vec<IncidentRow>,
 ) -> Result<Observatory, DemoError> {
-    tracing::info!(scene = scene.title, "inventing {HISTORY_DAYS} days of history");
-    let (directory, from, seed, fact) = (data.to_owned(), scene.from, options.seed, scene.fact.clone());
-    let written = tokio::task::spawn_blocking(move || write_history(&directory, from, seed, &fact, told));
-    written
-        .await
-        .map_err(|error| ServeError::System(std::io::Error::other(error)))?
+    Store::open(data, 0)
+        .and_then(|store| {
+            store.change_and_wait(move |transaction| {
+                told.iter().try_for_each(|row| save_incident(transaction, row))
+            })
+        })
         .map_err(ServeError::from)?;
     let mut config = Config {
         listen: options.listen,
@@ -215,7 +227,6 @@ fn write_history(
     until: Minute,
     seed: u64,
     fact: &Fact,
-    told: Vec<IncidentRow>,
 ) -> Result<(), crate::store::StoreError> {
     let store = Store::open(directory, 0)?;
     let mut world = World::new(seed, fact.clone());
@@ -230,9 +241,6 @@ fn write_history(
         at = end;
     }
     store.change_and_wait(move |transaction| {
-        for row in &told {
-            save_incident(transaction, row)?;
-        }
         save_watch(transaction, Watch { from: first, until })?;
         set_closed_minute(transaction, until)
     })
@@ -284,8 +292,7 @@ pub(crate) fn staged_past(
 ) -> (impl FnMut(Minute) -> Vec<mbolo_pulse::Count>, Minute) {
     let fact = facts::fact("wa-2023-07-19");
     let start = fact.start;
-    write_history(directory, Minute(start.0 - 30), 1, &fact, Vec::new())
-        .expect("a new store takes a history");
+    write_history(directory, Minute(start.0 - 30), 1, &fact).expect("a new store takes a history");
     let mut world = World::new(2, fact);
     (move |minute| world.minute(minute), start)
 }

@@ -80,6 +80,12 @@ pub(super) async fn with_publisher<T: Send + 'static>(
     Ok(done.map_err(failed)??)
 }
 
+/// Services by the names that they have now; of what is not watched nobody would ever be told.
+fn watched(shared: &Shared, names: Vec<String>) -> Result<Vec<String>, Refused> {
+    let known = |name: String| shared.config.service(&name).map(|service| service.id.to_string());
+    names.into_iter().map(|name| known(name).ok_or_else(Refused::unknown_service)).collect()
+}
+
 /// Takes the form of the page `/subscribe`.
 pub async fn email(
     State(shared): App,
@@ -98,9 +104,10 @@ pub async fn email(
         return Ok(back_to("/subscribe", form_notice(error), form.lang.as_deref()));
     }
     let all_if_empty = |text: String| if text.is_empty() { Vec::new() } else { vec![text] };
+    let services = watched(&shared, all_if_empty(form.service))?;
     let request = EmailRequest {
         address: form.email.trim().to_owned(),
-        services: all_if_empty(form.service),
+        services,
         countries: all_if_empty(form.country),
         language: form.lang.as_deref().and_then(Language::from_tag).unwrap_or(Language::En),
     };
@@ -132,12 +139,13 @@ pub async fn webhook(
     let body: WebhookBody =
         serde_json::from_slice(&body).map_err(|error| Refused::malformed(error.to_string()))?;
     let now = shared.clock.now();
+    let services = watched(&shared, body.services)?;
     shared.work.spend(&body.challenge, &Purpose::Webhook, body.nonce.number()?, now)?;
     if !lock(&shared.admission).subscription(&sender(&shared, &peer, &headers), now) {
         let message = "too many subscriptions from your neighbourhood of the network; try again in an hour";
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "flood", message));
     }
-    let request = WebhookRequest { url: body.url, services: body.services, countries: body.countries };
+    let request = WebhookRequest { url: body.url, services, countries: body.countries };
     let new = with_publisher(&shared, move |publisher| publisher.subscribe_webhook(&request, now)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(new)).into_response())
 }

@@ -78,7 +78,7 @@ pub fn replay(
         };
         let row = parsed.row();
         let (step, in_vain) = clock.see(number, &row);
-        in_vain.into_iter().for_each(|line| refuse(line, "from the future"));
+        in_vain.into_iter().for_each(|line| refuse(line, OUT_OF_TIME));
         match step {
             Step::Now => {}
             Step::To(minute) => output.write(detector.advance(minute))?,
@@ -107,7 +107,7 @@ pub fn replay(
     }
     for line in rest.refused {
         summary.skipped += 1;
-        on_bad(line, "from the future");
+        on_bad(line, OUT_OF_TIME);
     }
     if let Some(minute) = detector.newest() {
         output.write(detector.advance(minute.plus(1)))?;
@@ -116,6 +116,9 @@ pub fn replay(
     summary.incidents = output.ids.len() as u64;
     Ok(summary)
 }
+
+/// Why a row was not taken whose minute never came.
+const OUT_OF_TIME: &str = "its minute is far from those of the rows around it";
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
