@@ -86,5 +86,6 @@ fn context<'a>(
         notice: None,
         comments,
         email_is_offered: true,
+        is_copy: false,
     }
 }

@@ -401,6 +401,7 @@ notice-not-stored = We could not keep this at the moment. Please try again in a 
 
 ## Limits
 banner-starting = This observatory has just been started and is reading what it knows.
+banner-copy = This is a copy from { $at }, on a host that shares nothing with the observatory, { $observatory }. After three minutes it says nothing of now: load it again.
 banner-stale = This page is from { $at } and has not been renewed since. What it says may be wrong by now.
 limit-reconstruction-title = A reconstruction.
 limit-reconstruction = This replays a day of the past at high speed, rebuilt from published facts. It is not happening now.

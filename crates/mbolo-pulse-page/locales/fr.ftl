@@ -405,6 +405,7 @@ notice-not-stored = Nous n’avons pas pu garder ceci pour le moment. Réessayez
 
 ## Limites
 banner-starting = Cet observatoire vient de démarrer et lit ce qu’il sait.
+banner-copy = Ceci est une copie ({ $at }), sur un hôte qui ne partage rien avec l’observatoire, { $observatory }. Après trois minutes, elle ne dit plus rien du présent : rechargez-la.
 banner-stale = Dernier état de cette page : { $at }. Elle n’a pas été renouvelée depuis. Ce qu’elle dit peut être faux à présent.
 limit-reconstruction-title = Une reconstitution.
 limit-reconstruction = Ceci rejoue en accéléré un jour du passé, reconstitué à partir de faits publiés. Cela ne se passe pas maintenant.

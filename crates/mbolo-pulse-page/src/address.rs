@@ -37,6 +37,14 @@ pub const OPENAPI: &str = "/v1/openapi.json";
 /// The document that status clients read first.
 pub const STATUSPAGE_SUMMARY: &str = "/api/v2/summary.json";
 
+/// The file of a readable copy in a language, beside `latest.json`.
+pub fn copy(language: Language) -> &'static str {
+    match language {
+        Language::En => "index.html",
+        Language::Fr => "fr.html",
+    }
+}
+
 /// The page of a service.
 pub fn service(id: &str) -> String {
     format!("/service/{id}")
@@ -94,12 +102,14 @@ pub fn end_subscription(token: &str) -> String {
 
 /// Adds what a reader chose to the paths of pages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Links {
+pub(crate) struct Links<'a> {
+    /// Where the paths are, if not on the page's own host.
+    pub(crate) base: &'a str,
     pub(crate) language: Option<Language>,
     pub(crate) theme: Theme,
 }
 
-impl Links {
+impl Links<'_> {
     /// `path` with the reader's choices as its query.
     pub(crate) fn to(self, path: &str) -> String {
         let choices = [
@@ -107,7 +117,8 @@ impl Links {
             self.theme.as_query().map(|theme| format!("theme={theme}")),
         ];
         let query = choices.into_iter().flatten().collect::<Vec<_>>().join("&");
-        if query.is_empty() { path.to_owned() } else { with_query(path, &query) }
+        let path = format!("{}{path}", self.base);
+        if query.is_empty() { path } else { with_query(&path, &query) }
     }
 
     /// The same page in another language.
@@ -146,13 +157,13 @@ mod tests {
 
     #[test]
     fn what_a_reader_chose_travels_with_every_link() {
-        let links = Links { language: Some(Language::Fr), theme: Theme::Dark };
+        let links = Links { base: "", language: Some(Language::Fr), theme: Theme::Dark };
         assert_eq!(links.to(SUBSCRIBE), "/subscribe?lang=fr&theme=dark");
         assert_eq!(
             links.to(&confirm_subscription("a b")),
             "/subscribe/confirm?token=a%20b&lang=fr&theme=dark"
         );
-        assert_eq!(Links { language: None, theme: Theme::Auto }.to(HOME), "/");
+        assert_eq!(Links { base: "", language: None, theme: Theme::Auto }.to(HOME), "/");
     }
 
     #[test]

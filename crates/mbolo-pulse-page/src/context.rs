@@ -31,6 +31,8 @@ pub struct PageContext<'a> {
     pub comments: &'a [Comment],
     /// Announcements by e-mail are set up here.
     pub email_is_offered: bool,
+    /// The page is a file on another host: what it links to is at the observatory.
+    pub is_copy: bool,
 }
 
 impl PageContext<'_> {
@@ -45,8 +47,12 @@ impl PageContext<'_> {
     }
 
     /// Links that keep what the reader chose.
-    pub(crate) fn links(&self) -> Links {
-        Links { language: self.language_is_chosen.then_some(self.language), theme: self.theme }
+    pub(crate) fn links(&self) -> Links<'_> {
+        Links {
+            base: if self.is_copy { self.base_url } else { "" },
+            language: self.language_is_chosen.then_some(self.language),
+            theme: self.theme,
+        }
     }
 }
 

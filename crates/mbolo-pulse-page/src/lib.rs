@@ -28,7 +28,7 @@ mod words;
 pub use context::{Comment, FormToken, Notice, PageContext, Theme};
 pub use nearest::{IsItMe, is_it_me, nearest_incident};
 pub use page::{
-    Draft, comment, confirm_page, content_security_policy, end_page, home, how_we_know, incident, not_found,
-    service, service_unavailable, subscribe,
+    Draft, comment, confirm_page, content_security_policy, copy, end_page, home, how_we_know, incident,
+    not_found, service, service_unavailable, subscribe,
 };
 pub use texts::{Language, Texts};

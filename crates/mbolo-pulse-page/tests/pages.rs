@@ -6,7 +6,7 @@ use mbolo_pulse::board::{Board, Health, Visitor};
 use mbolo_pulse::model::{IncidentId, IncidentKind, IncidentState, Scope, ServiceId};
 use mbolo_pulse_page::{
     Draft, FormToken, Language, Notice, PageContext, Theme, comment, confirm_page, content_security_policy,
-    end_page, home, how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
+    copy, end_page, home, how_we_know, incident, not_found, sample, service, service_unavailable, subscribe,
 };
 
 const NOW: i64 = 1_793_000_520;
@@ -25,6 +25,7 @@ fn context<'a>(board: &'a Board, visitor: &'a Visitor) -> PageContext<'a> {
         notice: None,
         comments: &[],
         email_is_offered: true,
+        is_copy: false,
     }
 }
 
@@ -339,7 +340,10 @@ fn what_fails_somewhere_is_not_green_on_the_first_page_and_its_readers_there_are
     let page = home(&context(&board, &nowhere));
     assert!(page.contains("data-health=\"degraded\""), "{page:.900}");
     let text = text_of(&page);
-    assert!(text.contains("WhatsApp Problems: Gabon") && text.contains("Mairie de Libreville Works"), "{text}");
+    assert!(
+        text.contains("WhatsApp Problems: Gabon") && text.contains("Mairie de Libreville Works"),
+        "{text}"
+    );
     assert!(!text.contains("For you"));
     let text = text_of(&home(&context(&board, &in_gabon)));
     assert!(
@@ -381,6 +385,24 @@ fn what_is_not_known_says_why() {
     );
     board.services[1].fresh_at = None;
     assert!(said(&board).starts_with("We cannot tell yet."), "{}", said(&board));
+}
+
+#[test]
+fn a_copy_is_whole_and_leads_nowhere_on_its_own_host() {
+    let board = sample::sample_board(NOW);
+    for (language, other) in [(Language::En, "fr.html"), (Language::Fr, "index.html")] {
+        let page = copy(&board, language, "https://pulse.example.org");
+        let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for link in links.filter(|link| !link.starts_with('#') && !link.starts_with("data:")) {
+            let is_file = ["index.html", "fr.html"].contains(&link);
+            assert!(is_file || link.starts_with("https://pulse.example.org"), "{link}");
+        }
+        assert!(page.contains(other) && !page.contains("<form"));
+        assert!(page.len() < LIMIT);
+    }
+    let text = text_of(&copy(&board, Language::En, "https://pulse.example.org"));
+    assert!(text.starts_with("This is a copy from"), "{text:.300}");
+    assert!(text.contains("Is it down? Yes. We measure problems with WhatsApp"), "{text:.600}");
 }
 
 #[test]

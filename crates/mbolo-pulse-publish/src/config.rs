@@ -180,7 +180,7 @@ pub struct SnapshotConfig {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TargetConfig {
-    /// Files: `latest.json` and the newest numbered ones.
+    /// Files: `latest.json`, pages for people, and the newest numbered snapshots.
     Directory {
         /// How it is called in the health report.
         name: String,
@@ -190,7 +190,7 @@ pub enum TargetConfig {
         #[serde(default = "keep_numbered")]
         keep: usize,
     },
-    /// An object `latest.json` in a store with Amazon's S3 interface, addressed by path.
+    /// Objects `latest.json`, `index.html` and `fr.html` in a store with Amazon's S3 interface, addressed by path.
     S3 {
         /// How it is called in the health report.
         name: String,
@@ -200,7 +200,7 @@ pub enum TargetConfig {
         region: String,
         /// Which bucket.
         bucket: String,
-        /// Stands before `latest.json`: `pulse/`.
+        /// Stands before their names: `pulse/`.
         #[serde(default)]
         prefix: String,
         /// Public half of the credentials.
@@ -212,7 +212,7 @@ pub enum TargetConfig {
         #[serde(default)]
         secret_file: Option<PathBuf>,
     },
-    /// A branch of a git repository that holds `latest.json` and nothing else.
+    /// A branch of a git repository that holds these three files and nothing else.
     Git {
         /// How it is called in the health report.
         name: String,

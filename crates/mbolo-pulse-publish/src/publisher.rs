@@ -99,10 +99,10 @@ impl Publisher {
         *lock(&self.shared.topics) = topics;
         // A disk that is full stops announcements; snapshots need none and go out.
         if let Some(snapshots) = &self.shared.snapshots {
-            let signed = self
-                .shared
-                .announcer
-                .with_store(|store| snapshots.sign_if_due(store, board, !transitions.is_empty(), now))?;
+            let base_url = self.shared.announcer.base_url();
+            let signed = self.shared.announcer.with_store(|store| {
+                snapshots.sign_if_due(store, board, !transitions.is_empty(), base_url, now)
+            })?;
             if let Some(snapshot) = signed {
                 for mirror in &self.shared.mirrors {
                     mirror.offer(Arc::clone(&snapshot));

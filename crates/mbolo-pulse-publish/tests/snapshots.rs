@@ -158,6 +158,12 @@ fn a_target_that_fails_holds_up_nobody_and_gets_the_newest_when_it_works_again()
     let (object, body) = store.last().unwrap();
     assert_eq!(object, "/mbolo/%C3%A9tat/latest.json");
     assert_eq!(*body, std::fs::read(path.join("latest.json")).unwrap());
+    for (name, says) in [("index.html", "This is a copy from"), ("fr.html", "Ceci est une copie")] {
+        let stored = store.iter().rfind(|(object, _)| object.ends_with(name)).unwrap();
+        let page = std::fs::read_to_string(path.join(name)).unwrap();
+        assert!(page.contains(says), "{page}");
+        assert_eq!(stored.1, page.as_bytes());
+    }
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! All services at a glance.
 
 use maud::{Markup, html};
-use mbolo_pulse::board::{Health, IncidentBoard, ServiceBoard};
+use mbolo_pulse::board::{Board, Health, IncidentBoard, ServiceBoard, Visitor};
 use mbolo_pulse::model::Scope;
 
 use super::service::{incident_line, no_incidents};
 use super::{Frame, document};
 use crate::address;
 use crate::chart;
-use crate::context::PageContext;
+use crate::context::{PageContext, Theme};
 use crate::glyph;
 use crate::nearest;
-use crate::texts::Texts;
+use crate::texts::{Language, Texts};
 use crate::verdict;
 use crate::when;
 use crate::words;
@@ -71,6 +71,24 @@ pub fn home(context: &PageContext<'_>) -> String {
         is_live: true,
     };
     document(context, &frame, &content)
+}
+
+/// The first page as a file for other hosts, which needs nothing from the observatory to be read.
+pub fn copy(board: &Board, language: Language, base_url: &str) -> String {
+    home(&PageContext {
+        board,
+        visitor: &Visitor::default(),
+        now: board.generated_at,
+        language,
+        language_is_chosen: true,
+        theme: Theme::Auto,
+        base_url,
+        report_form: None,
+        notice: None,
+        comments: &[],
+        email_is_offered: false,
+        is_copy: true,
+    })
 }
 
 /// The services by how they are.

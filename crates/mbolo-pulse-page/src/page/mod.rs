@@ -21,7 +21,7 @@ use crate::texts::{Language, Texts, raw};
 use crate::when;
 
 pub use comment::{Draft, comment};
-pub use home::home;
+pub use home::{copy, home};
 pub use incident::incident;
 pub use more::{how_we_know, not_found, service_unavailable, subscribe};
 pub use service::service;
@@ -77,11 +77,13 @@ fn document(context: &PageContext<'_>, frame: &Frame<'_>, content: &Markup) -> S
                 meta name="description" content=(frame.description);
                 meta name="color-scheme" content="light dark";
                 link rel="canonical" href=(canonical);
+                @if !context.is_copy {
                 @for language in Language::ALL {
                     link rel="alternate" hreflang=(language.tag()) href={ (canonical) "?lang=" (language.tag()) };
                 }
                 link rel="alternate" type="application/atom+xml" title="Atom" href=(feed(address::ATOM));
                 link rel="alternate" type="application/feed+json" title="JSON Feed" href=(feed(address::JSON_FEED));
+                }
                 link rel="icon" href=(glyph::favicon());
                 style { (raw(STYLE)) }
                 // Not while the page answers a form: its address would give the answer again.
@@ -104,7 +106,7 @@ fn document(context: &PageContext<'_>, frame: &Frame<'_>, content: &Markup) -> S
                     (banners(context, texts))
                     (content)
                 }
-                (footer(context, texts, frame))
+                @if context.is_copy { (copy_footer(context, texts)) } @else { (footer(context, texts, frame)) }
                 script { (raw(SCRIPT)) }
             }
         }
@@ -124,6 +126,10 @@ fn banners(context: &PageContext<'_>, texts: &Texts) -> Markup {
         }
         @if is_limit("reconstruction") { p class="banner rebuilt" { strong { (texts.get("limit-reconstruction-title")) } " " (texts.get("limit-reconstruction")) } }
         @let written = when::moment_element(texts, context.board.generated_at, context.now);
+        @if context.is_copy {
+            @let observatory = html! { a href=(context.base_url) { (context.base_url) } };
+            p class="banner" { (texts.rich("banner-copy", &[("at", written.clone().into()), ("observatory", observatory.into())])) }
+        }
         @if context.is_starting() {
             p class="banner warn" { (texts.get("banner-starting")) }
         } @else if context.is_stale() {
@@ -138,11 +144,33 @@ fn banners(context: &PageContext<'_>, texts: &Texts) -> Markup {
     }
 }
 
+/// A copy is a file: its languages are files beside it.
+fn copy_footer(context: &PageContext<'_>, texts: &Texts) -> Markup {
+    html! {
+        footer {
+            p { (fresh(context, texts)) }
+            p class="links" {
+                @for language in Language::ALL {
+                    a lang=(language.tag()) hreflang=(language.tag()) href=(address::copy(language)) aria-current=[(language == context.language).then_some("true")] { (language.own_name()) }
+                }
+            }
+        }
+    }
+}
+
+fn fresh(context: &PageContext<'_>, texts: &Texts) -> Markup {
+    let at = when::moment_element(texts, context.board.generated_at, context.now);
+    let seq = context.board.seq.to_string();
+    html! {
+        (texts.rich("footer-fresh", &[("at", at.into()), ("seq", seq.into())])) " " span id="zone" { (texts.get("footer-utc")) }
+    }
+}
+
 fn footer(context: &PageContext<'_>, texts: &Texts, frame: &Frame<'_>) -> Markup {
     let links = context.links();
     html! {
         footer {
-            p { (texts.rich("footer-fresh", &[("at", when::moment_element(texts, context.board.generated_at, context.now).into()), ("seq", context.board.seq.to_string().into())])) " " span id="zone" { (texts.get("footer-utc")) } }
+            p { (fresh(context, texts)) }
             p class="links" {
                 a href=(links.to(address::HOW_WE_KNOW)) { (texts.get("nav-how")) }
                 a href=(links.to(address::SUBSCRIBE)) { (texts.get("nav-subscribe")) }

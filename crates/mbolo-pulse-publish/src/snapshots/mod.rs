@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ed25519_dalek::SigningKey;
 use mbolo_pulse::board::Board;
+use mbolo_pulse_page::{Language, address};
 use rusqlite::Connection;
 
 use crate::config::{ConfigError, SnapshotConfig};
@@ -44,7 +45,20 @@ pub struct Signed {
     pub valid_until: i64,
     /// The envelope as JSON.
     pub bytes: Arc<[u8]>,
+    /// Copies that people can read, by file name.
+    pub pages: Arc<[(&'static str, String)]>,
 }
+
+impl Signed {
+    /// All that a target holds, by file name. What programs read comes last: once it is new, everything is.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let pages = self.pages.iter().map(|(name, page)| (*name, page.as_bytes()));
+        pages.chain(std::iter::once((LATEST, &*self.bytes)))
+    }
+}
+
+/// The file that programs read.
+pub const LATEST: &str = "latest.json";
 
 /// Makes snapshots.
 pub(crate) struct Snapshots {
@@ -84,6 +98,7 @@ impl Snapshots {
         connection: &Connection,
         board: &Board,
         has_transitions: bool,
+        base_url: &str,
         now: i64,
     ) -> Result<Option<Arc<Signed>>, StoreError> {
         let mut last = lock(&self.last);
@@ -107,8 +122,15 @@ impl Snapshots {
         let envelope = Envelope::seal(&board, &self.key)
             .map_err(|error| StoreError::Corrupt { what: "board", why: error.to_string() })?;
         let bytes = envelope.to_json();
+        let page = |language| (address::copy(language), mbolo_pulse_page::copy(&board, language, base_url));
+        let pages = Language::ALL.into_iter().map(page).collect();
         *last = Last { at: Some(now), seq: board.seq, face };
-        Ok(Some(Arc::new(Signed { seq: board.seq, valid_until: board.valid_until, bytes: bytes.into() })))
+        Ok(Some(Arc::new(Signed {
+            seq: board.seq,
+            valid_until: board.valid_until,
+            bytes: bytes.into(),
+            pages,
+        })))
     }
 }
 

@@ -168,6 +168,7 @@ fn context<'a>(
         notice: reader.notice,
         comments,
         email_is_offered: shared.publisher.as_ref().is_some_and(Publisher::email_is_offered),
+        is_copy: false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A directory, which a web server of whatever kind may serve: `latest.json` and the newest numbered snapshots. Every
+//! A directory, which a web server of whatever kind may serve: `latest.json`, the pages and the newest numbered snapshots. Every
 //! file appears under its name only when it is whole.
 
 use std::fs::{self, File};
@@ -53,7 +53,7 @@ impl Target for Directory {
         fs::create_dir_all(&self.path).map_err(failed)?;
         let numbered = format!("{NUMBERED}{:020}.json", snapshot.seq);
         self.replace(&numbered, &snapshot.bytes).map_err(failed)?;
-        self.replace("latest.json", &snapshot.bytes).map_err(failed)?;
+        snapshot.files().try_for_each(|(name, bytes)| self.replace(name, bytes)).map_err(failed)?;
         self.prune().map_err(failed)
     }
 }
@@ -62,6 +62,8 @@ const NUMBERED: &str = "snapshot-";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -71,15 +73,17 @@ mod tests {
         let mut target = Directory::new("here", &path, 3);
         for seq in 8..=12 {
             let bytes = format!("snapshot {seq}").into_bytes().into();
-            target.put(&Signed { seq, valid_until: 0, bytes }, 0).expect("written");
+            let pages = Arc::new([("index.html", format!("page {seq}"))]);
+            target.put(&Signed { seq, valid_until: 0, bytes, pages }, 0).expect("written");
         }
         assert_eq!(fs::read(path.join("latest.json")).expect("read"), b"snapshot 12");
+        assert_eq!(fs::read(path.join("index.html")).expect("read"), b"page 12");
         let mut names: Vec<_> = fs::read_dir(&path)
             .expect("listed")
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
             .collect();
         names.sort();
-        assert_eq!(names.len(), 4);
-        assert_eq!(names[1], "snapshot-00000000000000000010.json");
+        assert_eq!(names.len(), 5);
+        assert_eq!(names[2], "snapshot-00000000000000000010.json");
     }
 }

@@ -1,4 +1,4 @@
-//! A branch of a git repository, which any forge serves as a file: one commit a snapshot, nothing but `latest.json`. The
+//! A branch of a git repository, which any forge serves as files: one commit a snapshot, `latest.json` and its pages. The
 //! history is begun anew after a number of commits, so neither side grows without bound. Works with git's plumbing in a
 //! bare repository of its own: no work tree, no merge, no question asked.
 
@@ -122,8 +122,12 @@ impl Target for Git {
             })?;
             git(&["init", "--quiet", "--bare"], b"")?;
         }
-        let blob = git(&["hash-object", "-w", "--stdin"], &snapshot.bytes)?;
-        let tree = git(&["mktree"], format!("100644 blob {blob}\tlatest.json\n").as_bytes())?;
+        let mut entries = String::new();
+        for (name, bytes) in snapshot.files() {
+            let blob = git(&["hash-object", "-w", "--stdin"], bytes)?;
+            entries.push_str(&format!("100644 blob {blob}\t{name}\n"));
+        }
+        let tree = git(&["mktree"], entries.as_bytes())?;
         let message = format!("Snapshot {}\n", snapshot.seq);
         let tip = git(&["rev-parse", "--verify", "--quiet", &self.reference], b"").ok();
         let length = match &tip {
@@ -187,6 +191,8 @@ const SSH: &str =
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -204,7 +210,9 @@ mod tests {
         };
         for seq in 1..=5_u64 {
             let bytes = format!("snapshot {seq}").into_bytes().into();
-            target.put(&Signed { seq, valid_until: 0, bytes }, 1_693_069_320).expect("pushed");
+            let pages = Arc::new([("index.html", format!("page {seq}"))]);
+            target.put(&Signed { seq, valid_until: 0, bytes, pages }, 1_693_069_320).expect("pushed");
+            assert_eq!(read(&["show", "pulse:index.html"]), format!("page {seq}"));
             assert_eq!(read(&["show", "pulse:latest.json"]), format!("snapshot {seq}"));
             let length: u64 = read(&["rev-list", "--count", "pulse"]).parse().expect("a number");
             assert_eq!(length, if seq <= 3 { seq } else { seq - 3 });
@@ -231,7 +239,7 @@ mod tests {
         let remote = remote.to_str().expect("a path");
         let mut target =
             Git::new("forge", remote, "pulse", &directory.path().join("w"), 3).expect("a target");
-        let snapshot = Signed { seq: 1, valid_until: 0, bytes: b"x".to_vec().into() };
+        let snapshot = Signed { seq: 1, valid_until: 0, bytes: b"x".to_vec().into(), pages: Arc::new([]) };
         let error = target.put(&snapshot, 0).expect_err("nothing is there");
         assert!(error.to_string().starts_with("git push: "), "{error}");
         assert!(Git::new("x", "--upload-pack=evil", "pulse", directory.path(), 3).is_err());

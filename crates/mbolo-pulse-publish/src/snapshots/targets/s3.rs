@@ -1,4 +1,4 @@
-//! A store with Amazon's S3 interface: one object, replaced by PUT, signed with AWS Signature Version 4. The object is
+//! A store with Amazon's S3 interface: one object for each file, replaced by PUT, signed with AWS Signature Version 4. The object is
 //! addressed by path, which every such store understands.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) struct S3 {
     /// `https://host:port`.
     origin: String,
     host: String,
-    /// Encoded.
+    /// Encoded; the name of a file follows.
     path: String,
     credentials: Credentials,
 }
@@ -47,7 +47,7 @@ impl S3 {
             return Err(ConfigError::invalid(key, "endpoint must be like https://s3.example.net"));
         };
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let path = format!("{}/{bucket}/{prefix}latest.json", url.path().trim_end_matches('/'));
+        let path = format!("{}/{bucket}/{prefix}", url.path().trim_end_matches('/'));
         Ok(Self {
             name: name.to_owned(),
             http: Http::trusted(TIMEOUT)?,
@@ -59,33 +59,40 @@ impl S3 {
     }
 }
 
+impl S3 {
+    fn put_object(&self, name: &str, bytes: &[u8], now: i64) -> Result<(), TargetError> {
+        let media = if name.ends_with(".html") { "text/html; charset=utf-8" } else { "application/json" };
+        let mut headers = vec![
+            // Readers should see the next one soon, through any cache.
+            ("cache-control", "public, max-age=15".to_owned()),
+            ("content-type", media.to_owned()),
+            ("host", self.host.clone()),
+            ("x-amz-content-sha256", HEXLOWER.encode(&Sha256::digest(bytes))),
+            ("x-amz-date", amz_date(now)),
+        ];
+        let path = format!("{}{name}", self.path);
+        let authorization = authorization(&self.credentials, "PUT", &path, &headers);
+        headers.push(("authorization", authorization));
+        let mut request = Request::put(format!("{}{path}", self.origin));
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
+            request = request.header(*name, value);
+        }
+        let request = request.body(bytes.to_vec()).map_err(|error| TargetError::Store(error.to_string()))?;
+        match self.http.send(request, MAX_ANSWER) {
+            Ok(answer) if answer.is_success() => Ok(()),
+            Ok(answer) => Err(TargetError::Store(answer.excerpt())),
+            Err(error) => Err(TargetError::Store(error.to_string())),
+        }
+    }
+}
+
 impl Target for S3 {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn put(&mut self, snapshot: &Signed, now: i64) -> Result<(), TargetError> {
-        let mut headers = vec![
-            // Readers should see the next one soon, through any cache.
-            ("cache-control", "public, max-age=15".to_owned()),
-            ("content-type", "application/json".to_owned()),
-            ("host", self.host.clone()),
-            ("x-amz-content-sha256", HEXLOWER.encode(&Sha256::digest(&snapshot.bytes))),
-            ("x-amz-date", amz_date(now)),
-        ];
-        let authorization = authorization(&self.credentials, "PUT", &self.path, &headers);
-        headers.push(("authorization", authorization));
-        let mut request = Request::put(format!("{}{}", self.origin, self.path));
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
-            request = request.header(*name, value);
-        }
-        let request =
-            request.body(snapshot.bytes.to_vec()).map_err(|error| TargetError::Store(error.to_string()))?;
-        match self.http.send(request, MAX_ANSWER) {
-            Ok(answer) if answer.is_success() => Ok(()),
-            Ok(answer) => Err(TargetError::Store(answer.excerpt())),
-            Err(error) => Err(TargetError::Store(error.to_string())),
-        }
+        snapshot.files().try_for_each(|(name, bytes)| self.put_object(name, bytes, now))
     }
 }
 
