@@ -195,13 +195,13 @@ async fn open(
     data: &std::path::Path,
     told: Vec<IncidentRow>,
 ) -> Result<Observatory, DemoError> {
-    Store::open(data, 0)
-        .and_then(|store| {
-            store.change_and_wait(move |transaction| {
-                told.iter().try_for_each(|row| save_incident(transaction, row))
-            })
-        })
+    let store = Store::open(data, 0).map_err(ServeError::from)?;
+    store
+        .change(move |transaction| told.iter().try_for_each(|row| save_incident(transaction, row)))
+        .await
         .map_err(ServeError::from)?;
+    // The observatory opens it for itself.
+    drop(store);
     let mut config = Config {
         listen: options.listen,
         data: data.to_owned(),
