@@ -265,10 +265,12 @@ impl Live {
 
     /// Does what is due; says how long nothing is.
     pub fn turn(&mut self) -> Duration {
-        self.gather();
         let clock = self.shared.clock.clone();
+        // Before what was committed is taken in: what was told before a minute was due belongs to it.
+        let now_ms = clock.now_ms();
+        self.gather();
         let mut closed_any = false;
-        while self.shared.due(self.closed) <= clock.now_ms() {
+        while self.shared.due(self.closed) <= now_ms {
             self.close(self.closed);
             closed_any = true;
         }
@@ -276,7 +278,7 @@ impl Live {
         let is_otherwise = self.shared.is_judging() != self.made_judging;
         if closed_any || is_otherwise || !self.news.is_empty() || (self.changed && !made_lately) {
             self.save(closed_any);
-            self.make_board();
+            self.make_board(now_ms.div_euclid(1_000));
         }
         clock.real(self.shared.due(self.closed) - clock.now_ms()).min(Duration::from_millis(100))
     }
@@ -300,6 +302,8 @@ impl Live {
                 Signal::Gauge | Signal::Heartbeat if is_late => {
                     self.recent.push_day(&count.service, count.minute.0 / 1_440);
                 }
+                // A day that is played is written ahead of its clock.
+                _ if self.shared.clock.is_played() => self.recent.push(&count, now.max(count.minute)),
                 _ => self.recent.push(&count, now),
             }
             if is_late {
@@ -461,9 +465,9 @@ impl Live {
             .collect()
     }
 
-    fn make_board(&mut self) {
+    /// Makes a board for Unix seconds `now`, up to which everything was taken in.
+    fn make_board(&mut self, now: i64) {
         self.seq += 1;
-        let now = self.shared.clock.now();
         let is_judging = self.shared.is_judging();
         let is_played = self.shared.clock.is_played();
         let people = (!is_played).then(|| lock(&self.shared.admission).people(now));
@@ -515,7 +519,9 @@ impl Live {
     fn operate(&mut self, command: Command) {
         let done = self.changed_by(&command.id, command.operation);
         if done.is_ok() {
-            self.make_board();
+            let now = self.shared.clock.now();
+            self.gather();
+            self.make_board(now);
         }
         // Who asked may have gone.
         let _ = command.answer.send(done);

@@ -250,7 +250,7 @@ fn counts_of_a_minute_go_to_the_detector_after_its_grace_and_late_ones_make_no_a
     clock.set_ms((minute.unix() + 300) * 1_000);
     live.turn();
     assert!(live.incidents.is_empty(), "{:?}", live.incidents);
-    live.make_board();
+    live.make_board(clock.now());
     assert_eq!(
         shared.published().board.service("whatsapp").unwrap().reports_1h,
         10_000,
