@@ -3,15 +3,12 @@
 
 use maud::{Markup, html};
 use mbolo_pulse::board::{Board, Health, IncidentBoard, PlaceBoard, ServiceBoard};
-use mbolo_pulse::model::{Incident, IncidentKind, IncidentState, Problem, Scope, ServiceId, Signal};
+use mbolo_pulse::model::{Incident, IncidentKind, IncidentState, LATELY, Problem, Scope, ServiceId, Signal};
 
 use crate::nearest;
 use crate::places;
 use crate::texts::{Arg, Texts};
 use crate::when;
-
-/// How long a measurement speaks for now, seconds.
-const MEASURED_FOR: i64 = 15 * 60;
 
 /// Whether the incident was, or is, said in public: reports grew beyond doubt, or a measurement crossed its threshold.
 pub(crate) fn is_announced(one: &IncidentBoard) -> bool {
@@ -70,7 +67,7 @@ pub(crate) fn how_it_is(
 
 /// Whether a service was measured in a place lately: only then can its measurements be called normal.
 pub(crate) fn is_measured(board: &Board, service: &ServiceBoard, scope: &Scope) -> bool {
-    let is_fresh = service.fresh_at.is_some_and(|at| board.generated_at - at <= MEASURED_FOR);
+    let is_fresh = service.fresh_at.is_some_and(|at| board.generated_at - at <= i64::from(LATELY) * 60);
     let has_measurement = |places: &[PlaceBoard]| {
         let of_place = |place: &PlaceBoard| place.failure_rate.is_some() || place.networks_measured > 0;
         places.iter().any(|place| place.scope == *scope && of_place(place))

@@ -12,7 +12,9 @@ use mbolo_pulse::board::{
     Board, DayBoard, Health, IncidentBoard, PlaceBoard, ProbeRow, Record, SeriesBin, ServiceBoard,
     TargetBoard,
 };
-use mbolo_pulse::{Asn, Detector, Incident, IncidentKind, IncidentState, Minute, Scope, ServiceId, Signal};
+use mbolo_pulse::{
+    Asn, Detector, Incident, IncidentKind, IncidentState, LATELY, Minute, Scope, ServiceId, Signal,
+};
 
 use crate::config::{Config, ServiceConfig};
 use crate::edge::Place;
@@ -33,9 +35,6 @@ const HISTORY_DAYS: u32 = 90;
 
 /// Incidents on a board that are over. Open ones are all there: what is not on the board is told to nobody.
 const MOST_RESOLVED: usize = 200;
-
-/// What was measured longer ago than this says nothing of now, minutes.
-const MEASURED_LATELY: u32 = 15;
 
 /// Places of one kind of one service on a board.
 const MOST_PLACES: usize = 300;
@@ -250,8 +249,8 @@ fn service_board(
     let looks = Looks {
         scope: &Scope::World,
         is_judging: from.is_judging,
-        is_measured: measured.is_some_and(|at| minute.since(at) <= MEASURED_LATELY),
-        quarter: sum(from.recent.places(&service.id, Minute(minute.0.saturating_sub(MEASURED_LATELY)))),
+        is_measured: measured.is_some_and(|at| minute.since(at) <= LATELY),
+        quarter: sum(from.recent.places(&service.id, Minute(minute.0.saturating_sub(LATELY)))),
         networks: (0, 0),
         open: &open,
         service,
@@ -352,7 +351,7 @@ fn places(
     for (place, tally) in from.recent.places(&service.id, Minute(minute.0.saturating_sub(60))) {
         each(&place, &|known| merge(&mut known.hour, &tally));
     }
-    let lately = Minute(minute.0.saturating_sub(MEASURED_LATELY));
+    let lately = Minute(minute.0.saturating_sub(LATELY));
     for (place, tally) in from.recent.places(&service.id, lately) {
         each(&place, &|known| merge(&mut known.quarter, &tally));
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mbolo_pulse::{Count, Minute, Problem, ServiceId, Signal};
+use mbolo_pulse::{Count, LATELY, Minute, Problem, ServiceId, Signal};
 
 use crate::edge::Place;
 
@@ -122,7 +122,7 @@ impl Sockets {
     }
 
     fn is_measured(&self, now: Minute) -> bool {
-        self.usual >= FEWEST_SOCKETS && now.since(self.minute) <= 15
+        self.usual >= FEWEST_SOCKETS && now.since(self.minute) <= LATELY
     }
 
     fn is_down(&self) -> bool {

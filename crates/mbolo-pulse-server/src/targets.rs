@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_pulse::board::{Health, ProbeRow, TargetBoard};
-use mbolo_pulse::{Asn, Country, Scope, ServiceId};
+use mbolo_pulse::{Asn, Country, LATELY, Scope, ServiceId};
 use mbolo_pulse_probe::sequential::{Test, Verdict};
 
 use crate::config::ServiceConfig;
@@ -21,7 +21,7 @@ use crate::edge::Place;
 const SHOWN: i64 = 3_600;
 
 /// What was measured longer ago than this is no vote, seconds.
-const FRESH: i64 = 900;
+const FRESH: i64 = LATELY as i64 * 60;
 
 /// Networks that must agree, in a country and in the world.
 const IN_A_COUNTRY: u32 = 2;

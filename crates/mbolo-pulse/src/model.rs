@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[serde(transparent)]
 pub struct Minute(pub u32);
 
+/// What was measured longer ago than this says nothing of now, minutes: not to the detector, and not on a page.
+pub const LATELY: u32 = 15;
+
 impl Minute {
     /// The minute that contains this Unix time in seconds; the first one for what lies before, the last for what lies beyond.
     pub fn of_unix(seconds: i64) -> Self {

@@ -1,6 +1,6 @@
 //! One measuring agent's view of a service. What an agent says alone may be its own trouble: it is one vote.
 
-use crate::model::Minute;
+use crate::model::{LATELY, Minute};
 
 /// Usual failures of an agent's measurements, and those under a fault.
 const USUAL: f64 = 0.02;
@@ -16,8 +16,6 @@ const KNOWN: f64 = 10.0;
 const SUSPICION: u32 = 60;
 /// Where so many measurements usually fail the agent says nothing.
 const HOPELESS: f64 = 0.8;
-/// Minutes after which an agent's vote is void.
-const FRESH: u32 = 15;
 
 /// All agents in one network of one country.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +82,7 @@ impl Agent {
 
     /// What it says at `minute`.
     pub fn vote(&self, minute: Minute) -> Vote {
-        if self.heard.is_none_or(|heard| minute.since(heard) > FRESH) || self.usual() >= HOPELESS {
+        if self.heard.is_none_or(|heard| minute.since(heard) > LATELY) || self.usual() >= HOPELESS {
             Vote::Abstains
         } else if self.score >= DOWN {
             Vote::Down
