@@ -86,6 +86,7 @@ fn context<'a>(
         notice: None,
         comments,
         email_is_offered: true,
+        copies: &[],
         is_copy: false,
     }
 }

@@ -8,6 +8,7 @@ nav-subscribe = Be told
 nav-how = How we know
 footer-fresh = As of { $at }, number { $seq }.
 footer-utc = Times are in UTC.
+footer-copies = When this page does not answer:
 footer-api = API description
 footer-statuspage = Status document
 theme-auto = As the device

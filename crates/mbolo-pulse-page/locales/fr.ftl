@@ -8,6 +8,7 @@ nav-subscribe = Être prévenu
 nav-how = Comment nous savons
 footer-fresh = État : { $at }, numéro { $seq }.
 footer-utc = Les heures sont en UTC.
+footer-copies = Si cette page ne répond pas :
 footer-api = Description de l’API
 footer-statuspage = Document d’état
 theme-auto = Comme l’appareil

@@ -31,6 +31,8 @@ pub struct PageContext<'a> {
     pub comments: &'a [Comment],
     /// Announcements by e-mail are set up here.
     pub email_is_offered: bool,
+    /// Where copies of the page are, on other hosts.
+    pub copies: &'a [String],
     /// The page is a file on another host: what it links to is at the observatory.
     pub is_copy: bool,
 }

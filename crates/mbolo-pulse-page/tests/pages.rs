@@ -25,6 +25,7 @@ fn context<'a>(board: &'a Board, visitor: &'a Visitor) -> PageContext<'a> {
         notice: None,
         comments: &[],
         email_is_offered: true,
+        copies: &[],
         is_copy: false,
     }
 }
@@ -390,19 +391,32 @@ fn what_is_not_known_says_why() {
 #[test]
 fn a_copy_is_whole_and_leads_nowhere_on_its_own_host() {
     let board = sample::sample_board(NOW);
+    let copies = ["https://mirror.example/pulse/".to_owned()];
     for (language, other) in [(Language::En, "fr.html"), (Language::Fr, "index.html")] {
-        let page = copy(&board, language, "https://pulse.example.org");
+        let page = copy(&board, language, "https://pulse.example.org", &copies);
         let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
         for link in links.filter(|link| !link.starts_with('#') && !link.starts_with("data:")) {
             let is_file = ["index.html", "fr.html"].contains(&link);
-            assert!(is_file || link.starts_with("https://pulse.example.org"), "{link}");
+            let is_known = link == copies[0] || link.starts_with("https://pulse.example.org");
+            assert!(is_file || is_known, "{link}");
         }
         assert!(page.contains(other) && !page.contains("<form"));
         assert!(page.len() < LIMIT);
     }
-    let text = text_of(&copy(&board, Language::En, "https://pulse.example.org"));
+    let text = text_of(&copy(&board, Language::En, "https://pulse.example.org", &copies));
     assert!(text.starts_with("This is a copy from"), "{text:.300}");
     assert!(text.contains("Is it down? Yes. We measure problems with WhatsApp"), "{text:.600}");
+}
+
+#[test]
+fn a_reader_learns_where_the_copies_are_before_they_are_needed() {
+    let (board, nowhere) = (sample::quiet_board(NOW), Visitor::default());
+    let copies = ["https://mirror.example/pulse/".to_owned()];
+    for (name, page) in every_page(&PageContext { copies: &copies, ..context(&board, &nowhere) }) {
+        let says_so = page.contains("When this page does not answer:") && page.contains(copies[0].as_str());
+        assert!(says_so, "{name}");
+    }
+    assert!(!home(&context(&board, &nowhere)).contains("does not answer"));
 }
 
 #[test]

@@ -171,6 +171,10 @@ pub struct SnapshotConfig {
     /// Seconds between snapshots when nothing changes, 10 to 90: a snapshot is grey after 150.
     #[serde(default = "snapshot_interval")]
     pub interval_s: u32,
+    /// Addresses at which people find the pages of the targets, such as `https://mirror.example/pulse/`: every page names them,
+    /// so that readers know them before they need them.
+    #[serde(default)]
+    pub pages: Vec<String>,
     /// Where they go.
     #[serde(default, rename = "target")]
     pub targets: Vec<TargetConfig>,

@@ -184,6 +184,11 @@ impl Publisher {
         self.shared.announcer.email_is_offered()
     }
 
+    /// Where people find copies of the page.
+    pub fn copies(&self) -> &[String] {
+        self.shared.snapshots.as_ref().map_or(&[], |snapshots| &snapshots.copies)
+    }
+
     /// Sends a letter with a link to confirm. Answers the same whether or not the address was known before.
     pub fn subscribe_email(&self, request: &EmailRequest, now: i64) -> Result<(), SubscribeError> {
         self.shared.announcer.subscribe_email(request, now)

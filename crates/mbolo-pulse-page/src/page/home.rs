@@ -74,7 +74,7 @@ pub fn home(context: &PageContext<'_>) -> String {
 }
 
 /// The first page as a file for other hosts, which needs nothing from the observatory to be read.
-pub fn copy(board: &Board, language: Language, base_url: &str) -> String {
+pub fn copy(board: &Board, language: Language, base_url: &str, copies: &[String]) -> String {
     home(&PageContext {
         board,
         visitor: &Visitor::default(),
@@ -87,6 +87,7 @@ pub fn copy(board: &Board, language: Language, base_url: &str) -> String {
         notice: None,
         comments: &[],
         email_is_offered: false,
+        copies,
         is_copy: true,
     })
 }

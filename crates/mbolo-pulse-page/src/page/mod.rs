@@ -149,10 +149,23 @@ fn copy_footer(context: &PageContext<'_>, texts: &Texts) -> Markup {
     html! {
         footer {
             p { (fresh(context, texts)) }
+            (copies(context, texts))
             p class="links" {
                 @for language in Language::ALL {
                     a lang=(language.tag()) hreflang=(language.tag()) href=(address::copy(language)) aria-current=[(language == context.language).then_some("true")] { (language.own_name()) }
                 }
+            }
+        }
+    }
+}
+
+/// Where to look when this page does not answer: a reader has to know it before.
+fn copies(context: &PageContext<'_>, texts: &Texts) -> Markup {
+    html! {
+        @if !context.copies.is_empty() {
+            p class="links" {
+                span { (texts.get("footer-copies")) }
+                @for copy in context.copies { a href=(copy) rel="noopener" { (copy) } }
             }
         }
     }
@@ -171,6 +184,7 @@ fn footer(context: &PageContext<'_>, texts: &Texts, frame: &Frame<'_>) -> Markup
     html! {
         footer {
             p { (fresh(context, texts)) }
+            (copies(context, texts))
             p class="links" {
                 a href=(links.to(address::HOW_WE_KNOW)) { (texts.get("nav-how")) }
                 a href=(links.to(address::SUBSCRIBE)) { (texts.get("nav-subscribe")) }

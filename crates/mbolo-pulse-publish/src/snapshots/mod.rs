@@ -64,6 +64,8 @@ pub const LATEST: &str = "latest.json";
 pub(crate) struct Snapshots {
     key: SigningKey,
     interval_s: i64,
+    /// Where people find the copies.
+    pub(crate) copies: Vec<String>,
     last: Mutex<Last>,
 }
 
@@ -83,8 +85,17 @@ impl Snapshots {
             let why = format!("must be {least} to {most}: readers see a snapshot grey after 150 seconds");
             return Err(ConfigError::invalid("snapshots.interval_s", why).into());
         }
+        let is_none = |address: &&String| {
+            !url::Url::parse(address)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        };
+        if let Some(address) = config.pages.iter().find(is_none) {
+            let why = format!("`{address}` must be like https://mirror.example/pulse/");
+            return Err(ConfigError::invalid("snapshots.pages", why).into());
+        }
         let key = signing_key(&config.key_file)?;
-        Ok(Self { key, interval_s: i64::from(config.interval_s), last: Mutex::default() })
+        let (interval_s, copies) = (i64::from(config.interval_s), config.pages.clone());
+        Ok(Self { key, interval_s, copies, last: Mutex::default() })
     }
 
     /// In hexadecimal.
@@ -122,7 +133,9 @@ impl Snapshots {
         let envelope = Envelope::seal(&board, &self.key)
             .map_err(|error| StoreError::Corrupt { what: "board", why: error.to_string() })?;
         let bytes = envelope.to_json();
-        let page = |language| (address::copy(language), mbolo_pulse_page::copy(&board, language, base_url));
+        let page = |language| {
+            (address::copy(language), mbolo_pulse_page::copy(&board, language, base_url, &self.copies))
+        };
         let pages = Language::ALL.into_iter().map(page).collect();
         *last = Last { at: Some(now), seq: board.seq, face };
         Ok(Some(Arc::new(Signed {

@@ -148,7 +148,7 @@ fn looked_at(shared: &Shared, board: &Board) -> i64 {
 }
 
 fn context<'a>(
-    shared: &Shared,
+    shared: &'a Shared,
     reader: &'a Reader,
     board: &'a Board,
     base_url: &'a str,
@@ -168,6 +168,7 @@ fn context<'a>(
         notice: reader.notice,
         comments,
         email_is_offered: shared.publisher.as_ref().is_some_and(Publisher::email_is_offered),
+        copies: shared.publisher.as_ref().map_or(&[], Publisher::copies),
         is_copy: false,
     }
 }
