@@ -326,6 +326,10 @@ what-service = { $count ->
     [one] { $services } fails { $there }
    *[other] { $services } fail { $there }
 }
+what-service-lost = { $count ->
+    [one] { $services } has lost about { $percent } % of its connections { $there }
+   *[other] { $services } have lost about { $percent } % of their connections { $there }
+}
 what-service-impact = { $count ->
     [one] { $services } fails { $there }, about { $percent } % of attempts
    *[other] { $services } fail { $there }, about { $percent } % of attempts

@@ -330,6 +330,10 @@ what-service = { $count ->
     [one] { $services } échoue { $there }
    *[other] { $services } échouent { $there }
 }
+what-service-lost = { $count ->
+    [one] { $services } a perdu environ { $percent } % de ses connexions { $there }
+   *[other] { $services } ont perdu environ { $percent } % de leurs connexions { $there }
+}
 what-service-impact = { $count ->
     [one] { $services } échoue { $there }, environ { $percent } % des tentatives
    *[other] { $services } échouent { $there }, environ { $percent } % des tentatives

@@ -159,7 +159,13 @@ pub(crate) fn what(texts: &Texts, board: &Board, one: &IncidentBoard) -> String 
             match incident.impact.filter(|_| incident.state != IncidentState::Recovering) {
                 Some(impact) => {
                     args.push(("percent", Arg::Number(percent(impact))));
-                    "what-service-impact"
+                    let is_tried = |signal| matches!(signal, Signal::Beacon | Signal::Probe);
+                    let is_tried = incident.evidence.iter().any(|evidence| is_tried(evidence.signal));
+                    if is_tried || incident.evidence.is_empty() {
+                        "what-service-impact"
+                    } else {
+                        "what-service-lost"
+                    }
                 }
                 None => "what-service",
             }

@@ -3,6 +3,7 @@
 //! What is to be told is never planned ahead: it follows from the newest board and from what each channel was told last.
 //! A crash between two steps therefore loses nothing, and a state that lasted seconds is never told late.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -182,6 +183,11 @@ impl Publisher {
     /// Whether subscriptions by e-mail are offered.
     pub fn email_is_offered(&self) -> bool {
         self.shared.announcer.email_is_offered()
+    }
+
+    /// Services that have other names now (`old → new`): subscriptions and what was told of them go on under the new ones.
+    pub fn rename(&self, names: &BTreeMap<String, String>) -> Result<(), StoreError> {
+        self.shared.announcer.rename(names)
     }
 
     /// Where people find copies of the page.

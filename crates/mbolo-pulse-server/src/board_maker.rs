@@ -152,7 +152,9 @@ fn may_be_public(from: &Ingredients<'_>, incident: &Incident) -> bool {
     incident.evidence.iter().any(|evidence| match evidence.signal {
         Signal::Probe | Signal::Official => true,
         Signal::Reports => evidence.observed >= f64::from(bar) && enough(|people| people.reporters),
-        Signal::Beacon => evidence.observed >= f64::from(bar) && enough(|people| people.senders),
+        Signal::Beacon => {
+            evidence.expected.max(evidence.observed) >= f64::from(bar) && enough(|people| people.senders)
+        }
         // Silence is measured by what was there before.
         Signal::Heartbeat | Signal::Gauge => evidence.expected.max(evidence.observed) >= f64::from(bar),
     })
@@ -251,8 +253,9 @@ fn service_board(
         is_judging: from.is_judging,
         is_measured: measured.is_some_and(|at| minute.since(at) <= LATELY),
         quarter: sum(from.recent.places(&service.id, Minute(minute.0.saturating_sub(LATELY)))),
-        networks: (0, 0),
-        open: &open,
+        networks: gauged(from, service, minute),
+        open: &known_open_of(from, service),
+        is_needed_measured: is_needed_measured(from, service, minute),
         service,
         targets: &targets,
     };
@@ -286,6 +289,28 @@ fn service_board(
         targets,
         history_90d: history(from, service, incidents),
     }
+}
+
+/// Open incidents of a service, also those that too few people are behind to tell of: they take the green away.
+fn known_open_of<'a>(from: &Ingredients<'a>, service: &ServiceConfig) -> Vec<&'a Incident> {
+    let open = from.incidents.values().filter(|one| !one.false_alarm && !is_over(&one.incident));
+    open.map(|one| &one.incident).filter(|incident| incident.services.contains(&service.id)).collect()
+}
+
+/// Networks whose sockets are known, and those of them that are cut off.
+fn gauged(from: &Ingredients<'_>, service: &ServiceConfig, minute: Minute) -> (u32, u32) {
+    let gauges = from.recent.gauges(&service.id, minute);
+    (gauges.len() as u32, gauges.values().filter(|is_down| **is_down).count() as u32)
+}
+
+/// Whether a target that the service needs was measured lately. What agents' rounds count is about those alone, so after a
+/// restart the counts tell.
+fn is_needed_measured(from: &Ingredients<'_>, service: &ServiceConfig, minute: Minute) -> bool {
+    let lately = Minute(minute.0.saturating_sub(LATELY));
+    let targets = from.targets.get(&service.id).map_or(&[][..], Vec::as_slice);
+    service.required().next().is_none()
+        || targets.iter().any(|target| target.required && target.networks > 0)
+        || from.recent.places(&service.id, lately).values().any(|tally| tally.probed)
 }
 
 /// Whether a target that the service needs is down at that place.
@@ -382,14 +407,27 @@ fn places(
     }
     let agents = agent_places(from);
     let targets = from.targets.get(&service.id).map_or(&[][..], Vec::as_slice);
+    let all_open = known_open_of(from, service);
+    let is_needed_measured = is_needed_measured(from, service, minute);
     let mut boards: Vec<PlaceBoard> = known
         .into_iter()
         .filter_map(|(scope, known)| {
             let may_be_up = |is_measured| {
-                let (is_judging, quarter, scope, open) = (from.is_judging, known.quarter, &scope, &open[..]);
+                let (is_judging, quarter, scope, open) =
+                    (from.is_judging, known.quarter, &scope, &all_open[..]);
                 let networks = (known.networks_measured, known.networks_down);
-                Looks { scope, is_judging, is_measured, quarter, networks, open, service, targets }
-                    .may_be_up()
+                Looks {
+                    scope,
+                    is_judging,
+                    is_measured,
+                    quarter,
+                    networks,
+                    open,
+                    is_needed_measured,
+                    service,
+                    targets,
+                }
+                .may_be_up()
             };
             place_board(scope.clone(), &known, &open, &agents, may_be_up)
         })
@@ -416,6 +454,7 @@ fn merge(into: &mut Tally, other: &Tally) {
     into.attempts = into.attempts.saturating_add(other.attempts);
     into.failures = into.failures.saturating_add(other.failures);
     into.measured |= other.measured;
+    into.probed |= other.probed;
 }
 
 /// Places where an agent of ours stands: what it measures there is its own and nobody's secret.

@@ -55,8 +55,10 @@ pub struct Tally {
     pub attempts: u32,
     /// Of which failed.
     pub failures: u32,
-    /// Any measurement came: a beacon, a probe, a gauge.
+    /// Any measurement came: a beacon, a probe, a gauge that is not empty.
     pub measured: bool,
+    /// An agent's round came.
+    pub probed: bool,
 }
 
 impl Tally {
@@ -73,8 +75,10 @@ impl Tally {
                 self.attempts = self.attempts.saturating_add(count.attempts);
                 self.failures = self.failures.saturating_add(count.failures);
                 self.measured = true;
+                self.probed |= count.signal == Signal::Probe;
             }
-            Signal::Heartbeat | Signal::Gauge => self.measured = true,
+            // Nobody there is no sign that it works.
+            Signal::Heartbeat | Signal::Gauge => self.measured |= count.n > 0,
             Signal::Official => {}
         }
     }
@@ -86,6 +90,7 @@ impl Tally {
         self.attempts = self.attempts.saturating_add(other.attempts);
         self.failures = self.failures.saturating_add(other.failures);
         self.measured |= other.measured;
+        self.probed |= other.probed;
     }
 
     /// Share of attempts that failed, if there were any.
@@ -271,6 +276,7 @@ impl OfService {
                 }
                 return;
             }
+            Signal::Heartbeat | Signal::Gauge if count.n == 0 => {}
             _ if is_measurement(count.signal) => {
                 self.measured = self.measured.max(Some(count.minute));
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use mbolo_geo::GeoError;
-use mbolo_pulse_publish::{OpenError, Publisher, Running};
+use mbolo_pulse_publish::{OpenError, PublishConfig, Publisher, Running};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -67,6 +67,21 @@ pub(crate) struct Staging {
     pub(crate) edge: Option<Edge>,
 }
 
+/// Opens the publisher with the names that services have now.
+fn open_publisher(config: &Config, mut publish: PublishConfig) -> Result<Publisher, ServeError> {
+    let named = |name: &str| config.service(name).map(|service| service.id.to_string());
+    for name in publish.webhooks.iter_mut().flat_map(|hook| &mut hook.services) {
+        *name = named(name).unwrap_or_else(|| name.clone());
+    }
+    let publisher = Publisher::open(&config.data.join("publish.sqlite"), publish)?;
+    let aliases = config
+        .services
+        .iter()
+        .flat_map(|service| service.aliases.iter().map(|alias| (alias.to_string(), service.id.to_string())));
+    publisher.rename(&aliases.collect()).map_err(OpenError::from)?;
+    Ok(publisher)
+}
+
 impl Observatory {
     /// Opens the store, begins to serve, and reads the history in the background; the last board is served until then.
     ///
@@ -84,7 +99,7 @@ impl Observatory {
                 .map_err(|error| ServeError::Geo { path: config.geo.clone().unwrap_or_default(), error })?,
         };
         let publisher = match &config.publish {
-            Some(publish) => Some(Publisher::open(&config.data.join("publish.sqlite"), publish.clone())?),
+            Some(publish) => Some(open_publisher(&config, publish.clone())?),
             None => None,
         };
         let last = store.read(board)?;

@@ -83,7 +83,8 @@ impl Shared {
         board: Board,
     ) -> Result<Self, StoreError> {
         let limits = config.limits.clone();
-        let comments = store.read(approved_comments)?;
+        let mut comments = store.read(approved_comments)?;
+        name_anew(&config, &mut comments);
         let beacons = Repeats::new(store.read(taken_beacons)?);
         let names = config.services.iter().map(|service| service.id.clone());
         Ok(Self {
@@ -177,7 +178,9 @@ impl Shared {
 
     /// Reads the comments anew after a moderator's decision.
     pub fn reload_comments(&self) -> Result<(), StoreError> {
-        let comments = Arc::new(self.store.read(approved_comments)?);
+        let mut comments = self.store.read(approved_comments)?;
+        name_anew(&self.config, &mut comments);
+        let comments = Arc::new(comments);
         *self.comments.write().unwrap_or_else(PoisonError::into_inner) = comments;
         Ok(())
     }
@@ -220,6 +223,15 @@ impl Shared {
         say(self.clock.jumped() || jumped_at_start, "clock_jump");
         limits.extend(self.publisher.iter().flat_map(Publisher::limits));
         limits
+    }
+}
+
+/// Comments under the names that services have now.
+fn name_anew(config: &Config, comments: &mut [CommentRow]) {
+    for comment in comments {
+        if let Some(service) = config.service(comment.service.as_str()) {
+            comment.service = service.id.clone();
+        }
     }
 }
 

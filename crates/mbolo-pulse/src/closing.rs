@@ -216,7 +216,8 @@ impl Closing<'_> {
         }
         let agents = &sum.agents;
         node.probes = agents.say(agents_needed);
-        node.probes_well = agents.are_well(agents_needed);
+        node.probes_well = agents.are_well();
+        node.probes_tied = agents.well > 0 && agents.well == agents.down;
         node.probes_since = agents.since.unwrap_or(minute);
         node.probes_seen = (agents.attempts, agents.failures);
         let falling = node.flows.iter().flatten().any(|flow| flow.fall.score() >= 2.0);
@@ -269,9 +270,10 @@ impl Agents {
         }
     }
 
-    /// Whether as many as it takes to say "down" say the opposite, and more than still say "down".
-    fn are_well(&self, needed: u32) -> bool {
-        self.well >= needed && self.well > self.down
+    /// Whether more say the opposite than still say "down". Those that have fallen silent since it broke have no say, else
+    /// one that went away would keep it broken.
+    fn are_well(&self) -> bool {
+        self.well > self.down
     }
 
     /// Evidence in nats: a quorum in different networks that is not outvoted, or single voices.

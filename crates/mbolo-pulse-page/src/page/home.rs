@@ -41,7 +41,7 @@ pub fn home(context: &PageContext<'_>) -> String {
                 @if let Some(headline) = here(context, texts) {
                     p class="here" { (texts.rich("home-here", &[("headline", headline.into())])) }
                 }
-                p class="fresh" { (texts.rich("fresh-board", &[("ago", when::ago_element(texts, context.board.generated_at, context.now).into())])) }
+                @if !context.is_copy { p class="fresh" { (texts.rich("fresh-board", &[("ago", when::ago_element(texts, context.board.generated_at, context.now).into())])) } }
             }
         }
         @if !open.is_empty() {

@@ -127,8 +127,10 @@ fn banners(context: &PageContext<'_>, texts: &Texts) -> Markup {
         @if is_limit("reconstruction") { p class="banner rebuilt" { strong { (texts.get("limit-reconstruction-title")) } " " (texts.get("limit-reconstruction")) } }
         @let written = when::moment_element(texts, context.board.generated_at, context.now);
         @if context.is_copy {
+            // With its date: nobody knows when a copy is looked at.
+            @let made = when::moment_element(texts, context.board.generated_at, context.now + 10 * 86_400);
             @let observatory = html! { a href=(context.base_url) { (context.base_url) } };
-            p class="banner" { (texts.rich("banner-copy", &[("at", written.clone().into()), ("observatory", observatory.into())])) }
+            p class="banner" { (texts.rich("banner-copy", &[("at", made.into()), ("observatory", observatory.into())])) }
         }
         @if context.is_starting() {
             p class="banner warn" { (texts.get("banner-starting")) }

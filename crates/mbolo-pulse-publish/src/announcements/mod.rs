@@ -11,6 +11,7 @@ mod email;
 mod mastodon;
 pub(crate) mod metrics;
 pub mod outbox;
+mod renames;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -103,6 +104,11 @@ impl Announcer {
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         work(&lock(&self.store))
+    }
+
+    /// See [`crate::Publisher::rename`].
+    pub(crate) fn rename(&self, names: &BTreeMap<String, String>) -> Result<(), StoreError> {
+        renames::rename(&mut lock(&self.store), names)
     }
 
     /// Compares what is to be told with what was told, for every channel, and enqueues the difference.

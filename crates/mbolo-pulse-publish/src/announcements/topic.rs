@@ -193,7 +193,7 @@ fn of_service(service: &ServiceBoard, page: &Value, at: i64) -> Option<Topic> {
     }
     let status = component_status(service.health);
     Some(Topic {
-        id: format!("component:{}", service.id),
+        id: component(service.id.as_str()),
         telling: status.to_owned(),
         may_be_first: service.health != Health::Up,
         for_programs: true,
@@ -270,3 +270,8 @@ const FORGET_RESOLVED_S: i64 = 7 * 86_400;
 const MAX_TOPICS: usize = 500;
 const MAX_SERVICES: usize = 20;
 const MAX_UPDATES: usize = 20;
+
+/// The name of the topic of a service's state.
+pub(crate) fn component(service: &str) -> String {
+    format!("component:{service}")
+}

@@ -27,6 +27,8 @@ pub(super) struct Looks<'a> {
     pub networks: (u32, u32),
     /// Open incidents of the service.
     pub open: &'a [&'a Incident],
+    /// One of the targets that the service needs was measured, or it needs none.
+    pub is_needed_measured: bool,
     pub service: &'a ServiceConfig,
     pub targets: &'a [TargetBoard],
 }
@@ -38,9 +40,9 @@ impl Looks<'_> {
             && self.is_measured
             && !self.mostly_fails()
             && !self.is_mostly_cut_off()
-            && !self.is_suspected()
+            && !self.is_doubted()
             && !self.a_target_is_down()
-            && self.what_it_needs_is_measured()
+            && self.is_needed_measured
     }
 
     fn mostly_fails(&self) -> bool {
@@ -54,13 +56,13 @@ impl Looks<'_> {
         down > 0 && down.saturating_mul(2) >= measured
     }
 
-    /// A suspicion is not announced, but nobody is told that all is well meanwhile. What is suspected of the whole world or
-    /// of a cell is about the service, not about each country.
-    fn is_suspected(&self) -> bool {
-        let suspected = self.open.iter().filter(|incident| incident.state == IncidentState::Suspected);
-        suspected.map(|incident| &incident.scope).any(|suspected| match self.scope.level() {
-            Level::World | Level::Cell => matches!(suspected, Scope::World | Scope::Cell { .. }),
-            Level::Country | Level::Asn => *suspected != Scope::World && suspected.contains(self.scope),
+    /// A suspicion is not announced, and neither is what too few people are behind, but nobody is told that all is well
+    /// meanwhile. What is suspected of the whole world or of a cell is about the service, not about each country.
+    fn is_doubted(&self) -> bool {
+        let doubts = self.open.iter().filter(|incident| incident.state != IncidentState::Reported);
+        doubts.map(|incident| &incident.scope).any(|doubted| match self.scope.level() {
+            Level::World | Level::Cell => matches!(doubted, Scope::World | Scope::Cell { .. }),
+            Level::Country | Level::Asn => *doubted != Scope::World && doubted.contains(self.scope),
         })
     }
 
@@ -70,12 +72,6 @@ impl Looks<'_> {
         self.targets
             .iter()
             .any(|target| counts(target) && target.down_in.iter().any(|down| down.contains(self.scope)))
-    }
-
-    /// Whatever else was measured: what it needs is what tells.
-    fn what_it_needs_is_measured(&self) -> bool {
-        let mut needed = self.targets.iter().filter(|target| target.required).peekable();
-        needed.peek().is_none() || needed.any(|target| target.networks > 0)
     }
 }
 
@@ -106,6 +102,7 @@ mod tests {
             quarter: tally(100, 2),
             networks: (4, 0),
             open: &[],
+            is_needed_measured: true,
             service: &service,
             targets: &[],
         };
@@ -155,8 +152,19 @@ mod tests {
         let service = crate::config::default_services().swap_remove(3);
         let is_up = |scope: &Scope, incident: &Incident| {
             let (quarter, networks, open, targets) = (tally(100, 2), (4, 0), &[incident][..], &[][..]);
-            let (is_judging, is_measured, service) = (true, true, &service);
-            Looks { scope, is_judging, is_measured, quarter, networks, open, service, targets }.may_be_up()
+            let (is_judging, is_measured, is_needed_measured, service) = (true, true, true, &service);
+            Looks {
+                scope,
+                is_judging,
+                is_measured,
+                quarter,
+                networks,
+                open,
+                is_needed_measured,
+                service,
+                targets,
+            }
+            .may_be_up()
         };
         assert!(!is_up(&Scope::World, &world));
         assert!(is_up(&Scope::World, &here));
@@ -182,15 +190,25 @@ mod tests {
             service.probes = vec![ProbeTarget { target: "https://b.example".into(), required: some_needed }];
             let quarter = tally(100, 2);
             let (open, networks) = (&[][..], (0, 0));
-            let (is_judging, is_measured, service) = (true, true, &service);
-            Looks { scope, is_judging, is_measured, quarter, networks, open, service, targets }.may_be_up()
+            let (is_judging, is_measured, is_needed_measured, service) = (true, true, true, &service);
+            Looks {
+                scope,
+                is_judging,
+                is_measured,
+                quarter,
+                networks,
+                open,
+                is_needed_measured,
+                service,
+                targets,
+            }
+            .may_be_up()
         };
         let down = [target(false, 5, &[gabon()])];
         assert!(is_up(&Scope::World, &down, false));
         assert!(!is_up(&gabon(), &down, false));
         assert!(is_up(&gabon(), &down, true), "another one is needed, this one is only shown");
         assert!(!is_up(&gabon(), &[target(true, 5, &[Scope::World])], true));
-        assert!(!is_up(&Scope::World, &[target(true, 0, &[])], true));
-        assert!(is_up(&Scope::World, &[target(true, 1, &[]), target(true, 0, &[])], true));
+        assert!(!is_up_with(|looks| looks.is_needed_measured = false));
     }
 }

@@ -172,13 +172,14 @@ fn what_is_only_reported_or_was_measured_long_ago_is_not_green() {
     assert_eq!((reported.health, reported.fresh_at), (Health::Unknown, None));
     assert_eq!(reported.countries[0].health, Health::Unknown);
     let beacon = Count { signal: Signal::Beacon, attempts: 20, ..reports(3, 20) };
-    let now = of(std::slice::from_ref(&beacon));
+    let now = of(&[beacon.clone(), measured(3)]);
     assert_eq!((now.health, now.countries[0].health), (Health::Up, Health::Up));
+    let beside = of(std::slice::from_ref(&beacon));
+    assert_eq!(beside.health, Health::Unknown, "no agent has measured what it needs");
     let long_ago = of(&[Count { minute: Minute(beacon.minute.0 - 20), ..beacon.clone() }, reports(1, 20)]);
     assert_eq!((long_ago.health, long_ago.countries[0].health), (Health::Unknown, Health::Unknown));
-    let blind = changed(std::slice::from_ref(&beacon), Vec::new(), None, &BTreeSet::new(), |from| {
-        from.is_judging = false
-    });
+    let blind =
+        changed(&[beacon, measured(3)], Vec::new(), None, &BTreeSet::new(), |from| from.is_judging = false);
     let blind = blind.service("whatsapp").unwrap();
     assert_eq!((blind.health, blind.countries[0].health), (Health::Unknown, Health::Unknown));
 }
@@ -289,5 +290,51 @@ fn nothing_is_green_where_a_target_that_the_service_needs_is_down() {
     assert_eq!(of(everywhere(), found), (Health::Degraded, Health::Down), "found in one place so far");
     assert_eq!(of(vec![dead(gabon)], vec![]), (Health::Up, Health::Unknown));
     let shown_only = TargetBoard { required: false, ..dead(Scope::World) };
-    assert_eq!(of(vec![shown_only], vec![]), (Health::Up, Health::Up));
+    let needed = TargetBoard { down_in: Vec::new(), health: Health::Up, ..dead(Scope::World) };
+    assert_eq!(of(vec![shown_only, needed], vec![]), (Health::Up, Health::Up));
+}
+
+#[test]
+fn what_too_few_people_are_behind_is_not_told_and_not_green_either() {
+    let here = Scope::Country { cc: gabon() };
+    // Agents find it well; the beacons of two people have stopped.
+    let counts: Vec<Count> = (1..5).map(measured).collect();
+    let silent = || {
+        let mut one = incident(here.clone(), Signal::Beacon, 0.0);
+        one.incident.evidence[0].expected = 42.0;
+        one
+    };
+    let heard = |senders: u32| -> Heard {
+        let place = Place { cc: gabon(), asn: Asn(16_058) };
+        let people = People { reporters: 0, senders };
+        [(whatsapp(), [(place, people)].into())].into()
+    };
+    let of = |senders: u32| bounded(&counts, vec![silent()], Some(&heard(senders)), &BTreeSet::new());
+    let country = |board: &Board| {
+        let countries = &board.service("whatsapp").unwrap().countries;
+        countries.iter().find(|place| place.scope == here).map(|place| place.health)
+    };
+    let few = of(2);
+    assert!(few.incidents.is_empty());
+    assert_ne!(country(&few), Some(Health::Up));
+    let many = of(5);
+    assert_eq!((many.incidents.len(), country(&many)), (1, Some(Health::Down)));
+}
+
+#[test]
+fn a_gauge_that_says_zero_is_no_sign_that_it_works() {
+    let mbolo = ServiceId::new("mbolo").unwrap();
+    let gauge = |minutes_ago: u32, n: u32| Count {
+        signal: Signal::Gauge,
+        n,
+        service: mbolo.clone(),
+        ..reports(minutes_ago, 1)
+    };
+    let health = |counts: &[Count]| board(counts, Vec::new()).service("mbolo").unwrap().health;
+    let empty: Vec<Count> = (1..20).map(|ago| gauge(ago, 0)).collect();
+    assert_eq!(health(&empty), Health::Unknown);
+    let full: Vec<Count> = (1..20).rev().map(|ago| gauge(ago, 100)).collect();
+    assert_eq!(health(&full), Health::Up);
+    let fell: Vec<Count> = (1..20).rev().map(|ago| gauge(ago, if ago < 4 { 0 } else { 100 })).collect();
+    assert_eq!(health(&fell), Health::Unknown, "its networks are cut off");
 }

@@ -39,8 +39,10 @@ pub(crate) struct Node {
     pub hold: bool,
     /// Votes of agents, as evidence in nats; for countries and the world.
     pub probes: f64,
-    /// So many agents find it working that it is, as far as agents can tell.
+    /// More agents find it working than not.
     pub probes_well: bool,
+    /// As many find it working as not, and some do.
+    pub probes_tied: bool,
     /// When the first of the agents that say "down" began to.
     pub probes_since: Minute,
     /// Measurements and failures of the agents that say "down".
@@ -108,6 +110,12 @@ impl Score {
 }
 
 impl Node {
+    /// Whether sockets, heartbeats or attempts of a minute are known.
+    pub fn is_known(&self, minute: Minute) -> bool {
+        self.flows.iter().flatten().any(|flow| flow.ring.get(minute).is_some())
+            || self.failing.as_ref().is_some_and(|failing| failing.attempts.get(minute).is_some())
+    }
+
     /// Notes whether anything here is worth a closer look.
     pub fn look(&mut self) {
         self.stirs = self.probes > 0.0

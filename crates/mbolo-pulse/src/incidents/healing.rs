@@ -67,6 +67,9 @@ impl Healing {
                 } else if node.probes_well {
                     // Agents that have fallen silent say nothing.
                     take(1.0);
+                } else if node.probes_tied {
+                    // As many that find it well as do not: too few to say that it is broken.
+                    take(0.3);
                 }
             }
         }

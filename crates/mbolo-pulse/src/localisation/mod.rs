@@ -340,6 +340,10 @@ impl<'a> View<'a> {
         let (mut most, mut begun) = (0.0_f64, self.now);
         for minutes in SCAN {
             let from = Minute(self.now.0.saturating_sub(minutes - 1));
+            // It cannot be known to have begun before anything was.
+            if minutes > 1 && !node.is_known(from) {
+                continue;
+            }
             let measured = Measured::of(node, from, self.now);
             let strength = measured.strength();
             // Sockets that are gone are as unlikely over two minutes as over twenty; failures are not.

@@ -132,6 +132,27 @@ fn when_it_works_again_it_is_over_in_half_an_hour_however_long_it_was_dead() {
 }
 
 #[test]
+fn an_agent_that_goes_away_or_stays_broken_does_not_keep_an_outage_open() {
+    for (places, dead) in
+        [(&WORLD[..3], vec![1, 2, 3]), (&WORLD[2..], vec![3, 4, 5]), (&WORLD[..2], vec![1, 2])]
+    {
+        for is_silent in [true, false] {
+            let mut agents = Agents::new(places);
+            agents.measure(60, &[]);
+            agents.measure(10, &dead);
+            assert_eq!(agents.open().len(), 1, "{places:?} {:?}", agents.told());
+            if is_silent {
+                agents.places.pop();
+                agents.measure(50, &[]);
+            } else {
+                agents.measure(60, &dead[dead.len() - 1..]);
+            }
+            assert_eq!(agents.open(), [], "{places:?} {is_silent} {:?}", agents.told());
+        }
+    }
+}
+
+#[test]
 fn what_never_worked_is_no_news() {
     let mut agents = Agents::new(&WORLD);
     agents.measure(2 * 1_440, &[1, 2, 3, 4, 5]);

@@ -338,3 +338,23 @@ fn the_beginning_is_when_it_began() {
         assert!((0.45..0.75).contains(&first.impact.unwrap()), "{first:?}");
     }
 }
+
+#[test]
+fn a_young_observatory_dates_nothing_before_its_own_first_minute() {
+    for known in [5, 15, 40] {
+        let mut world = World::new(36);
+        world.services = vec!["mbolo"];
+        let first = world.minute;
+        // Sockets alone: what they are compared with is known after some minutes.
+        let sockets = |rows: Vec<Count>| rows.into_iter().filter(|row| row.signal == Signal::Gauge).collect();
+        world.run_through(known, |_, _, _| FINE, sockets);
+        let start = world.minute;
+        world.run_through(20, |_, _, _| Weather { connected: 0.0, ..FINE }, sockets);
+        for said in &world.said {
+            let incident = &said.incident;
+            assert!(incident.started_at >= first, "{known}: {}", world.told());
+            let is_off = incident.started_at.0.abs_diff(start.0) > 3;
+            assert!(known < 15 || incident.confirmed_at.is_none() || !is_off, "{known}: {}", world.told());
+        }
+    }
+}
