@@ -66,6 +66,8 @@ pub struct Agent {
     tests: BTreeMap<(ServiceId, String), Test>,
     /// What the collector said last that it does not count.
     not_understood: Vec<String>,
+    /// When the last round began.
+    last_ms: i64,
 }
 
 /// What became of a batch that was sent.
@@ -97,6 +99,7 @@ impl Agent {
             queue: Queue::open(config.queue_dir.clone(), config.queue_batches)?,
             tests: BTreeMap::new(),
             not_understood: Vec::new(),
+            last_ms: 0,
             config,
         })
     }
@@ -138,7 +141,9 @@ impl Agent {
 
     /// Measures all targets once and puts the batch into the queue.
     pub async fn round(&mut self) -> Batch {
-        let at_ms = unix_ms();
+        // A batch is named by its moment, and two of one agent are never of the same.
+        let at_ms = unix_ms().max(self.last_ms + 1);
+        self.last_ms = at_ms;
         let results = self.measure().await;
         let batch = Batch {
             agent: self.config.name.clone(),
