@@ -233,9 +233,6 @@ fn service_board(
     minute: Minute,
 ) -> ServiceBoard {
     let measured = from.recent.measured(&service.id);
-    let places = places(from, service, incidents, minute);
-    let (countries, networks) =
-        places.into_iter().partition(|place: &PlaceBoard| place.scope.level() == mbolo_pulse::Level::Country);
     let hour = from.recent.places(&service.id, Minute(minute.0.saturating_sub(60)));
     let open: Vec<&Incident> = open_of(incidents, service).collect();
     let worst = (open.iter())
@@ -259,6 +256,9 @@ fn service_board(
         service,
         targets: &targets,
     };
+    let places = places(from, service, incidents, minute, &looks);
+    let (countries, networks) =
+        places.into_iter().partition(|place: &PlaceBoard| place.scope.level() == mbolo_pulse::Level::Country);
     let health = match worst {
         Health::Unknown if looks.may_be_up() => Health::Up,
         // What it needs is down, and where is not settled yet.
@@ -363,6 +363,7 @@ fn places(
     service: &ServiceConfig,
     incidents: &[IncidentBoard],
     minute: Minute,
+    world: &Looks<'_>,
 ) -> Vec<PlaceBoard> {
     let mut known: BTreeMap<Scope, Known> = BTreeMap::new();
     let mut each = |place: &Place, change: &dyn Fn(&mut Known)| {
@@ -374,11 +375,11 @@ fn places(
         }
     };
     for (place, tally) in from.recent.places(&service.id, Minute(minute.0.saturating_sub(60))) {
-        each(&place, &|known| merge(&mut known.hour, &tally));
+        each(&place, &|known| known.hour.merge(&tally));
     }
     let lately = Minute(minute.0.saturating_sub(LATELY));
     for (place, tally) in from.recent.places(&service.id, lately) {
-        each(&place, &|known| merge(&mut known.quarter, &tally));
+        each(&place, &|known| known.quarter.merge(&tally));
     }
     for (place, (reporters, senders)) in from.recent.people(&service.id, minute) {
         let heard = from.people.map(|people| {
@@ -406,31 +407,9 @@ fn places(
         }
     }
     let agents = agent_places(from);
-    let targets = from.targets.get(&service.id).map_or(&[][..], Vec::as_slice);
-    let all_open = known_open_of(from, service);
-    let is_needed_measured = is_needed_measured(from, service, minute);
     let mut boards: Vec<PlaceBoard> = known
         .into_iter()
-        .filter_map(|(scope, known)| {
-            let may_be_up = |is_measured| {
-                let (is_judging, quarter, scope, open) =
-                    (from.is_judging, known.quarter, &scope, &all_open[..]);
-                let networks = (known.networks_measured, known.networks_down);
-                Looks {
-                    scope,
-                    is_judging,
-                    is_measured,
-                    quarter,
-                    networks,
-                    open,
-                    is_needed_measured,
-                    service,
-                    targets,
-                }
-                .may_be_up()
-            };
-            place_board(scope.clone(), &known, &open, &agents, may_be_up)
-        })
+        .filter_map(|(scope, known)| place_board(scope, &known, &open, &agents, world))
         .collect();
     boards.sort_by_key(|place| (std::cmp::Reverse(place.health), std::cmp::Reverse(place.reports_1h)));
     let mut kept: BTreeMap<mbolo_pulse::Level, usize> = BTreeMap::new();
@@ -444,17 +423,8 @@ fn places(
 
 fn sum(places: BTreeMap<Place, Tally>) -> Tally {
     let mut sum = Tally::default();
-    places.values().for_each(|tally| merge(&mut sum, tally));
+    places.values().for_each(|tally| sum.merge(tally));
     sum
-}
-
-fn merge(into: &mut Tally, other: &Tally) {
-    into.reports = into.reports.saturating_add(other.reports);
-    into.weight += other.weight;
-    into.attempts = into.attempts.saturating_add(other.attempts);
-    into.failures = into.failures.saturating_add(other.failures);
-    into.measured |= other.measured;
-    into.probed |= other.probed;
 }
 
 /// Places where an agent of ours stands: what it measures there is its own and nobody's secret.
@@ -473,7 +443,7 @@ fn place_board(
     known: &Known,
     open: &[&Incident],
     agents: &BTreeSet<Scope>,
-    may_be_up: impl FnOnce(bool) -> bool,
+    world: &Looks<'_>,
 ) -> Option<PlaceBoard> {
     let bar = if matches!(scope, Scope::Asn { .. }) { NETWORK_FROM } else { COUNTRY_FROM };
     let from_incidents = open
@@ -486,8 +456,10 @@ fn place_board(
     let enough_measured = known.senders >= bar || agents.contains(&scope);
     let says_something = enough_reports || enough_measured || known.networks_measured > 0;
     let is_measured = (enough_measured && known.quarter.measured) || known.networks_measured > 0;
+    let networks = (known.networks_measured, known.networks_down);
+    let looks = Looks { scope: &scope, is_measured, quarter: known.quarter, networks, ..*world };
     let health = match from_incidents {
-        Health::Unknown if may_be_up(is_measured) => Health::Up,
+        Health::Unknown if looks.may_be_up() => Health::Up,
         health => health,
     };
     let has_own_incident = open.iter().any(|incident| incident.scope == scope);

@@ -83,7 +83,8 @@ impl Tally {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds what was counted elsewhere or later.
+    pub fn merge(&mut self, other: &Self) {
         self.reports = self.reports.saturating_add(other.reports);
         self.weight += other.weight;
         self.senders = self.senders.saturating_add(other.senders);

@@ -18,7 +18,7 @@ pub mod replay;
 
 pub use detector::{Detector, DetectorConfig, Expected, Refused};
 pub use model::{
-    Asn, Count, Country, Evidence, Incident, IncidentId, IncidentKind, IncidentState, LATELY, Level, Minute,
-    Problem, Scope, ServiceId, Signal, Transition,
+    Asn, Count, Country, Evidence, Incident, IncidentId, IncidentKind, IncidentState, LATELY, Level, MERGE,
+    Minute, Problem, Scope, ServiceId, Signal, Transition,
 };
 pub use replay::{Summary, replay};

@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[serde(transparent)]
 pub struct Minute(pub u32);
 
+/// Minutes after its end in which an incident that returns is the same one.
+pub const MERGE: u32 = 30;
+
 /// What was measured longer ago than this says nothing of now, minutes: not to the detector, and not on a page.
 pub const LATELY: u32 = 15;
 

@@ -14,7 +14,7 @@ use crate::recent::Tally;
 const ENOUGH_ATTEMPTS: u32 = 5;
 
 /// What speaks of a service in a place besides confirmed incidents.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Looks<'a> {
     pub scope: &'a Scope,
     /// Minutes are given to the detector.
@@ -91,21 +91,29 @@ mod tests {
         Tally { attempts, failures, measured: true, ..Tally::default() }
     }
 
-    /// Whether it is up with this changed.
-    fn is_up_with(change: impl FnOnce(&mut Looks<'_>)) -> bool {
-        let service = crate::config::default_services().swap_remove(3);
-        let scope = Scope::World;
-        let mut looks = Looks {
-            scope: &scope,
+    /// All is well with a service there.
+    fn well<'a>(scope: &'a Scope, service: &'a ServiceConfig) -> Looks<'a> {
+        Looks {
+            scope,
             is_judging: true,
             is_measured: true,
             quarter: tally(100, 2),
             networks: (4, 0),
             open: &[],
             is_needed_measured: true,
-            service: &service,
+            service,
             targets: &[],
-        };
+        }
+    }
+
+    fn service() -> ServiceConfig {
+        crate::config::default_services().swap_remove(3)
+    }
+
+    /// Whether it is up with this changed.
+    fn is_up_with(change: impl FnOnce(&mut Looks<'_>)) -> bool {
+        let service = service();
+        let mut looks = well(&Scope::World, &service);
         change(&mut looks);
         looks.may_be_up()
     }
@@ -149,22 +157,9 @@ mod tests {
         };
         let (world, here) = (suspected(&Scope::World), suspected(&gabon()));
         let (gabon, france) = (gabon(), Scope::Country { cc: Country::new("FR").unwrap() });
-        let service = crate::config::default_services().swap_remove(3);
+        let service = service();
         let is_up = |scope: &Scope, incident: &Incident| {
-            let (quarter, networks, open, targets) = (tally(100, 2), (4, 0), &[incident][..], &[][..]);
-            let (is_judging, is_measured, is_needed_measured, service) = (true, true, true, &service);
-            Looks {
-                scope,
-                is_judging,
-                is_measured,
-                quarter,
-                networks,
-                open,
-                is_needed_measured,
-                service,
-                targets,
-            }
-            .may_be_up()
+            Looks { open: &[incident], ..well(scope, &service) }.may_be_up()
         };
         assert!(!is_up(&Scope::World, &world));
         assert!(is_up(&Scope::World, &here));
@@ -186,23 +181,9 @@ mod tests {
             down_since: None,
         };
         let is_up = |scope: &Scope, targets: &[TargetBoard], some_needed: bool| {
-            let mut service = crate::config::default_services().swap_remove(3);
+            let mut service = service();
             service.probes = vec![ProbeTarget { target: "https://b.example".into(), required: some_needed }];
-            let quarter = tally(100, 2);
-            let (open, networks) = (&[][..], (0, 0));
-            let (is_judging, is_measured, is_needed_measured, service) = (true, true, true, &service);
-            Looks {
-                scope,
-                is_judging,
-                is_measured,
-                quarter,
-                networks,
-                open,
-                is_needed_measured,
-                service,
-                targets,
-            }
-            .may_be_up()
+            Looks { targets, ..well(scope, &service) }.may_be_up()
         };
         let down = [target(false, 5, &[gabon()])];
         assert!(is_up(&Scope::World, &down, false));

@@ -7,13 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mbolo_pulse::board::UpdateBoard;
-use mbolo_pulse::{Incident, IncidentId, IncidentState, Minute, Transition};
+use mbolo_pulse::{Incident, IncidentId, IncidentState, MERGE, Minute, Transition};
 
 use super::Live;
 use crate::store::IncidentRow;
-
-/// Minutes after its end in which an incident that returns is the same one, as it is for the detector.
-const MERGE: u32 = 30;
 
 /// Names that the detector gives, and the names by which the store knows the same incidents.
 #[derive(Debug, Default)]
@@ -75,9 +72,7 @@ impl Live {
     pub(super) fn reconcile(&mut self, news: Vec<Transition>, now: Minute) {
         let open: Vec<Incident> = self.detector.open().cloned().collect();
         let found = open.iter().chain(news.iter().map(|transition| &transition.incident));
-        let mut known = std::mem::take(&mut self.known);
-        known.learn(&self.incidents, found, now);
-        self.known = known;
+        self.known.learn(&self.incidents, found, now);
         news.into_iter().for_each(|transition| self.take(transition));
         for incident in &open {
             let row = self.incidents.get(self.known.name(&incident.id));

@@ -9,13 +9,13 @@ mod kind;
 use crate::counts::Places;
 use crate::fusion::Node;
 use crate::localisation::Effect;
-use crate::model::{Evidence, Incident, IncidentId, IncidentKind, IncidentState, Minute, Scope, Transition};
+use crate::model::{
+    Evidence, Incident, IncidentId, IncidentKind, IncidentState, MERGE, Minute, Scope, Transition,
+};
 
 use healing::Healing;
 pub(crate) use kind::Verdict;
 
-/// Minutes after its end in which an incident that returns is the same one.
-const MERGE: u32 = 30;
 /// Minutes after its beginning in which the scope may still become narrower, or the kind another one.
 const SETTLING: u32 = 20;
 /// Minutes without any sign before a suspicion is dropped.
